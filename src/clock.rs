@@ -1,0 +1,124 @@
+//! The one door to time and chance.
+//!
+//! Everything that asks what time it is, or needs a random value, asks here. Tests hand in a clock they can set, so no
+//! test sleeps and none depends on the day it runs.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+/// Whole seconds since 1970-01-01T00:00:00Z: JWT's `NumericDate` (RFC 7519 section 2) without fractions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixTime(pub u64);
+
+impl UnixTime {
+    /// This moment plus `span`, whole seconds, stopping at the largest value.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span.as_secs()))
+    }
+
+    /// This moment minus `span`, whole seconds, stopping at zero.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span.as_secs()))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where the time comes from. Cheap to clone; every part that needs time holds one.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Manual(Arc<AtomicU64>),
+}
+
+/// The hands of a manual clock: whoever holds them decides what time it is.
+#[derive(Debug, Clone)]
+pub struct Hands(Arc<AtomicU64>);
+
+impl Hands {
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Sets the clock, backwards too.
+    pub fn set(&self, to: UnixTime) {
+        self.0.store(to.0.saturating_mul(1000), Ordering::SeqCst);
+    }
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until its hands are moved.
+    #[must_use]
+    pub fn manual(start: UnixTime) -> (Self, Hands) {
+        let millis = Arc::new(AtomicU64::new(start.0.saturating_mul(1000)));
+        (Self(Source::Manual(millis.clone())), Hands(millis))
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        UnixTime(self.since_epoch().as_secs())
+    }
+
+    /// The time of day with its fraction, for log lines and windows shorter than a second.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn since_epoch(&self) -> Duration {
+        match &self.0 {
+            Source::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Source::Manual(millis) => Duration::from_millis(millis.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Time that never runs backwards, for measuring spans. Its zero point means nothing.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn monotonic(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match &self.0 {
+            Source::System => START.get_or_init(Instant::now).elapsed(),
+            Source::Manual(_) => self.since_epoch(),
+        }
+    }
+}
+
+/// `N` bytes from the operating system's generator.
+///
+/// # Panics
+/// Never returns weaker bytes: if the generator itself is broken the process must not go on.
+#[must_use]
+#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "the door; without chance nothing may be signed")]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator answers");
+    bytes
+}
+
+/// A fresh unguessable id: 128 random bits as 22 base64url characters, used as `jti` (RFC 7519 section 4.1.7).
+#[must_use]
+pub fn random_id() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<16>())
+}

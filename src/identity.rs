@@ -1,0 +1,148 @@
+//! Who the visitor is, as a session source reported it, in types that cannot hold hostile text.
+//!
+//! Every string passes [`tidy`]: trimmed, NFC, bounded, free of control characters and of bidirectional overrides (facts
+//! section 4.5). Length limits count characters, not bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+/// Longest subject, in characters.
+pub const SUBJECT_MAX: usize = 256;
+/// Longest display name, in characters.
+pub const NAME_MAX: usize = 256;
+/// Longest e-mail address, in characters (64 + `@` + 255: RFC 5321 section 4.5.3.1).
+pub const EMAIL_MAX: usize = 320;
+/// Longest group name, locale or attribute text, in characters.
+pub const ITEM_MAX: usize = 256;
+/// Most groups that are read.
+pub const GROUPS_MAX: usize = 200;
+
+/// A non-empty identifier of the visitor, unique within one login system.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject(String);
+
+impl Subject {
+    /// Takes a subject as a source reported it.
+    ///
+    /// # Errors
+    /// [`Unfit`] when the text is empty, too long, or holds characters that have no place in an identifier.
+    pub fn new(text: &str) -> Result<Self, Unfit> {
+        tidy(text, SUBJECT_MAX)?.map(Self).ok_or(Unfit::Empty)
+    }
+
+    /// The identifier itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Redacted: a subject in a debug line is personal data in a log.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subject(..)")
+    }
+}
+
+/// What the host's login knows about the visitor. Nothing in here ever comes from the request's query or body.
+#[derive(Clone, PartialEq)]
+pub struct Identity {
+    /// Unique within the login system; never empty.
+    pub subject: Subject,
+    /// Display name.
+    pub name: Option<String>,
+    /// E-mail address, exactly as reported.
+    pub email: Option<String>,
+    /// Whether the host has verified the address; `None` when the source does not say.
+    pub email_verified: Option<bool>,
+    /// Groups or roles.
+    pub groups: Vec<String>,
+    /// BCP 47 language tag.
+    pub locale: Option<String>,
+    /// Whatever else the source was configured to read, by name.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Identity {
+    /// An identity of which only the subject is known.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            name: None,
+            email: None,
+            email_verified: None,
+            groups: Vec::new(),
+            locale: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Redacted for the same reason as [`Subject`].
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
+
+/// Why a text cannot be part of an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Nothing left after trimming, where something is required.
+    #[error("empty")]
+    Empty,
+    /// Longer than its field allows.
+    #[error("too long")]
+    TooLong,
+    /// A control character, line break or NUL.
+    #[error("control character")]
+    Control,
+    /// A bidirectional formatting character, which can make one name look like another.
+    #[error("bidirectional override")]
+    Bidi,
+}
+
+/// Trims, normalises to NFC and checks one text; `None` when nothing is left of it.
+///
+/// # Errors
+/// [`Unfit`] when it is longer than `max` characters or holds a control or bidirectional formatting character.
+pub fn tidy(text: &str, max: usize) -> Result<Option<String>, Unfit> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Ok(None);
+    }
+    if let Some(fault) = trimmed.chars().find_map(unfit_char) {
+        return Err(fault);
+    }
+    let normal = match is_nfc_quick(trimmed.chars()) {
+        IsNormalized::Yes => trimmed.to_owned(),
+        _ => trimmed.nfc().collect(),
+    };
+    let short_enough = normal.len() <= max || normal.chars().count() <= max;
+    if short_enough { Ok(Some(normal)) } else { Err(Unfit::TooLong) }
+}
+
+fn unfit_char(c: char) -> Option<Unfit> {
+    match c {
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}' => Some(Unfit::Bidi),
+        '\u{2028}' | '\u{2029}' | '\u{FEFF}' => Some(Unfit::Control),
+        c if c.is_control() => Some(Unfit::Control),
+        _ => None,
+    }
+}
+
+/// The domain of an e-mail address, lower-cased, when the address has exactly one `@` with something on both sides.
+///
+/// Two `@` are refused because a rule about the last part and a mail system reading the first would disagree (AZ-2,
+/// CVE-2026-40574).
+#[must_use]
+pub fn email_domain(address: &str) -> Option<String> {
+    let (local, domain) = address.split_once('@')?;
+    let sound =
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.contains(char::is_whitespace);
+    sound.then(|| domain.to_ascii_lowercase())
+}

@@ -1,0 +1,66 @@
+//! A session somebody vouched for, and the three answers a session source can give.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::clock::UnixTime;
+use crate::identity::Identity;
+
+/// Somebody, vouched for by a source until `expires_at`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Who it is.
+    pub identity: Identity,
+    /// Name of the source that vouched, for the audit log and for templates.
+    pub source: &'static str,
+    /// When the host's session ends; `None` when the source cannot know.
+    pub expires_at: Option<UnixTime>,
+    /// When the visitor proved who they are; `None` when the source cannot know.
+    pub authenticated_at: Option<UnixTime>,
+}
+
+impl Session {
+    /// Whether the host's session still runs at `now`. A session that ends this very second has ended.
+    #[must_use]
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// The source could not be asked. Never to be read as "logged out": that would log people out when a server hiccups.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name} could not be asked: {reason}")]
+pub struct Outage {
+    /// Which source.
+    pub source_name: &'static str,
+    /// What went wrong, in our words: no text of the other side, no identity, no secret.
+    pub reason: &'static str,
+    /// When to try again, if the other side said.
+    pub retry_after: Option<Duration>,
+}
+
+/// What of a request a source relies on, so that the front can refuse requests that try to confuse it before any source
+/// sees them.
+#[derive(Debug, Clone, Default)]
+pub struct Guarded {
+    /// Headers that carry identity or proof; at most one instance of each, no aliases, not hop-by-hop.
+    pub headers: Vec<HeaderName>,
+    /// Cookies that carry a session; at most one of each name.
+    pub cookies: Vec<String>,
+}
+
+/// A way to learn who the visitor of a request is.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Name of this source, as it stands in `SESSION_SOURCES`.
+    fn name(&self) -> &'static str;
+
+    /// What of a request this source relies on.
+    fn guarded(&self) -> Guarded;
+
+    /// Who sent this request: `Some` is somebody, `None` is nobody, `Err` means it could not be found out.
+    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage>;
+}

@@ -1,0 +1,20 @@
+//! What a connector brought back from a vendor: a conversation token and where it is good.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// A vendor's token for one conversation of one visitor.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The token. Opaque; whoever holds it can read and write the conversation.
+    pub token: SecretString,
+    /// The conversation it is for, when the vendor names it.
+    pub conversation_id: Option<String>,
+    /// Base address the page's client must use, scheme and path included.
+    pub domain: String,
+    /// The bare host of `domain`.
+    pub host: String,
+    /// How long the token lives, as the vendor said.
+    pub expires_in: Duration,
+}
