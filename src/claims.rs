@@ -679,7 +679,7 @@ impl Compiler<'_> {
             return self.error(path, format!("there is no variable `{first}`{hint}"));
         }
         // Unknown filters and tests are found only by running: so it runs once, on a visitor of whom nothing is known.
-        if let Some(problem) = compiled.eval(context_of_nobody()).err().filter(|e| names_the_unknown(e)) {
+        if let Some(problem) = compiled.eval(context_of_nobody()).err().filter(names_the_unknown) {
             return self.error(path, format!("the expression cannot run: {}", plainly(&problem)));
         }
         let roots = roots_of(&compiled);
