@@ -48,6 +48,8 @@ pub struct Outage {
 pub struct Guarded {
     /// Headers that carry identity or proof; at most one instance of each, no aliases, not hop-by-hop.
     pub headers: Vec<HeaderName>,
+    /// Those of them that hold one value, never a list: a comma in one of these means that two were joined (H-7).
+    pub scalars: Vec<HeaderName>,
     /// Cookies that carry a session; at most one of each name.
     pub cookies: Vec<String>,
 }

@@ -1,0 +1,220 @@
+//! The one decision: who may have which token. No HTTP status and no environment in here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::request::Parts;
+use serde_json::{Map, Value};
+
+use crate::claims::{Claims, Incomplete, PageInput, Scope, Stamp};
+use crate::clock::{Clock, UnixTime};
+use crate::env::{Env, Var};
+use crate::policy::Denied;
+use crate::session::{Outage, Session};
+use crate::signing::Proof;
+use crate::sources::Chain;
+use crate::widget::Widget;
+
+/// How far tokens are back-dated.
+pub const CLOCK_SKEW: Var = Var::new(
+    "CLOCK_SKEW",
+    "5s",
+    "30s",
+    "How far `iat` and `nbf` are back-dated against verifiers whose clock runs behind ours, at most 120s.",
+);
+
+/// Makes tokens for visitors the sources vouch for.
+#[derive(Debug)]
+pub struct Issuer {
+    chain: Chain,
+    clock: Clock,
+    skew: Duration,
+}
+
+/// A token and what its page needs to know about it.
+#[derive(Debug)]
+pub struct Issued {
+    /// The signed token.
+    pub proof: Proof,
+    /// When it ends.
+    pub expires_at: UnixTime,
+    /// How long that is from now.
+    pub expires_in: Duration,
+    /// When the page should ask for the next one.
+    pub refresh_in: Duration,
+    /// `jti`.
+    pub id: String,
+    /// Claims that the page's call needs in clear.
+    pub beside: Map<String, Value>,
+    /// The session it was made for.
+    pub session: Session,
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody is logged in, or the session has ended.
+    #[error("nobody is logged in")]
+    LoginRequired,
+    /// Somebody is, and does not meet the widget's rules.
+    #[error("the visitor does not meet the widget's rules: {0}")]
+    Forbidden(Denied),
+    /// The session lacks something the vendor requires.
+    #[error("{0}")]
+    IdentityIncomplete(Incomplete),
+    /// A source or a vendor could not be asked.
+    #[error("{0}")]
+    Unavailable(Outage),
+    /// Something that start-up should have found.
+    #[error("{0}")]
+    Misconfigured(&'static str),
+}
+
+impl Refusal {
+    /// A short stable word for logs and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::LoginRequired => "no_session",
+            Self::Forbidden(Denied::Group) => "group",
+            Self::Forbidden(Denied::EmailUnverified) => "email_unverified",
+            Self::Forbidden(Denied::EmailDomain) => "email_domain",
+            Self::Forbidden(Denied::SessionAge) => "session_age",
+            Self::IdentityIncomplete(_) => "claims",
+            Self::Unavailable(outage) => outage.reason,
+            Self::Misconfigured(what) => what,
+        }
+    }
+}
+
+/// A refusal together with whom it concerned, for the audit log.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// Who, when somebody had been found.
+    pub session: Option<Session>,
+}
+
+impl Issuer {
+    /// The settings of this room.
+    pub const VARS: &[&Var] = &[&CLOCK_SKEW];
+
+    /// Reads how far tokens are back-dated.
+    pub fn read_skew(env: &mut Env) -> Duration {
+        env.duration_within(&CLOCK_SKEW, Duration::ZERO, Duration::from_mins(2)).unwrap_or_default()
+    }
+
+    /// An issuer over these sources.
+    #[must_use]
+    pub fn new(chain: Chain, clock: Clock, skew: Duration) -> Self {
+        Self { chain, clock, skew }
+    }
+
+    /// The sources, for whoever guards the front.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The session of whoever sent this request.
+    ///
+    /// # Errors
+    /// [`Refusal::LoginRequired`] when nobody is logged in, [`Refusal::Unavailable`] when that could not be found out.
+    pub async fn session(&self, request: &Parts) -> Result<Session, Refusal> {
+        let found = self.chain.authenticate(request).await.map_err(Refusal::Unavailable)?;
+        found.filter(|session| session.is_live(self.clock.now())).ok_or(Refusal::LoginRequired)
+    }
+
+    /// Makes a token of `widget` for whoever sent `request`.
+    ///
+    /// # Errors
+    /// [`Refused`], with the reason and whom it concerned.
+    pub async fn issue(&self, widget: &Widget, request: &Parts, page: &PageInput) -> Result<Issued, Refused> {
+        let session = self.session(request).await.map_err(|refusal| Refused { refusal, session: None })?;
+        match self.issue_for(widget, &session, page) {
+            Ok(draft) => Ok(draft.with(session)),
+            Err(refusal) => Err(Refused { refusal, session: Some(session) }),
+        }
+    }
+
+    /// The claims that a token for this session would carry, and its stamp.
+    ///
+    /// # Errors
+    /// As [`Issuer::issue`].
+    pub fn claims_for(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<(Claims, Stamp), Refusal> {
+        widget.policy.check(session, self.clock.now()).map_err(Refusal::Forbidden)?;
+        let stamp =
+            Stamp::new(&self.clock, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)?;
+        let subject = widget.subject(&session.identity.subject);
+        let scope = Scope { session, subject: &subject, widget: &widget.name, ticket: None, page };
+        let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
+        Ok((claims, stamp))
+    }
+
+    fn issue_for(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Draft, Refusal> {
+        let (claims, stamp) = self.claims_for(widget, session, page)?;
+        let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
+        if proof.size() > widget.token_max {
+            return Err(Refusal::Misconfigured("token_too_large"));
+        }
+        Ok(Draft { proof, stamp, beside: beside(widget, &claims) })
+    }
+}
+
+struct Draft {
+    proof: Proof,
+    stamp: Stamp,
+    beside: Map<String, Value>,
+}
+
+impl Draft {
+    fn with(self, session: Session) -> Issued {
+        let Stamp { expires_at, expires_in, id, .. } = self.stamp;
+        let refresh_in = refresh_in(expires_in);
+        Issued { proof: self.proof, expires_at, expires_in, refresh_in, id, beside: self.beside, session }
+    }
+}
+
+fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {
+    let named = widget.beside.iter().filter_map(|name| Some((name.clone(), claims.map().get(name)?.clone())));
+    named.collect()
+}
+
+/// When to renew a token that lives this long: while a fifth of its life or half a minute is left, but never before half
+/// of it is over (J-3).
+#[must_use]
+pub fn refresh_in(life: Duration) -> Duration {
+    let margin = (life / 5).max(Duration::from_secs(30)).min(life / 2);
+    Duration::from_secs((life - margin).as_secs())
+}
+
+/// The widgets by name; the first is the one at the bare route.
+#[derive(Debug)]
+pub struct Widgets {
+    list: Vec<Widget>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl Widgets {
+    /// The widgets in their configured order.
+    #[must_use]
+    pub fn new(list: Vec<Widget>) -> Self {
+        let by_name = list.iter().enumerate().map(|(i, w)| (w.name.clone(), i)).collect();
+        Self { list, by_name }
+    }
+
+    /// The widget of this name, or the first when none is named.
+    #[must_use]
+    pub fn get(&self, name: Option<&str>) -> Option<&Widget> {
+        match name {
+            Some(name) => self.by_name.get(name).and_then(|i| self.list.get(*i)),
+            None => self.list.first(),
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Widget> {
+        self.list.iter()
+    }
+}

@@ -1,0 +1,409 @@
+//! The only room that holds private keys. A [`Proof`] can be made nowhere else, and only from finished [`Claims`].
+//!
+//! Keys are parsed once and the JOSE header is encoded once, because parsing on every call costs more than signing does.
+//! The algorithm is fixed by configuration (RFC 8725 section 3.1); no token ever chooses one here.
+
+#![expect(clippy::disallowed_types, reason = "this room is the door to private keys")]
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{self, EcdsaSigningAlgorithm, KeyPair as _, RsaEncoding};
+use aws_lc_rs::{digest, hmac, rsa};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::{Value, json};
+
+use crate::claims::Claims;
+
+/// A signature algorithm of RFC 7518 section 3.1 or RFC 8037.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Algorithm(&'static Row);
+
+struct Row {
+    name: &'static str,
+    jwt: jsonwebtoken::Algorithm,
+    scheme: Scheme,
+}
+
+enum Scheme {
+    Hmac { algorithm: &'static hmac::Algorithm, least_bytes: usize },
+    Rsa { padding: &'static dyn RsaEncoding },
+    Ecdsa { algorithm: &'static EcdsaSigningAlgorithm, curve: &'static str },
+    Ed25519,
+}
+
+/// Every algorithm there is. A new one is a new row.
+static TABLE: [Row; 11] = [
+    Row::hmac("HS256", jsonwebtoken::Algorithm::HS256, &hmac::HMAC_SHA256, 32),
+    Row::hmac("HS384", jsonwebtoken::Algorithm::HS384, &hmac::HMAC_SHA384, 48),
+    Row::hmac("HS512", jsonwebtoken::Algorithm::HS512, &hmac::HMAC_SHA512, 64),
+    Row::rsa("RS256", jsonwebtoken::Algorithm::RS256, &signature::RSA_PKCS1_SHA256),
+    Row::rsa("RS384", jsonwebtoken::Algorithm::RS384, &signature::RSA_PKCS1_SHA384),
+    Row::rsa("RS512", jsonwebtoken::Algorithm::RS512, &signature::RSA_PKCS1_SHA512),
+    Row::rsa("PS256", jsonwebtoken::Algorithm::PS256, &signature::RSA_PSS_SHA256),
+    Row::rsa("PS384", jsonwebtoken::Algorithm::PS384, &signature::RSA_PSS_SHA384),
+    Row::ecdsa("ES256", jsonwebtoken::Algorithm::ES256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"),
+    Row::ecdsa("ES384", jsonwebtoken::Algorithm::ES384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
+    Row { name: "EdDSA", jwt: jsonwebtoken::Algorithm::EdDSA, scheme: Scheme::Ed25519 },
+];
+
+impl Row {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the library's algorithm is a static, which a const cannot read"
+    )]
+    const fn hmac(
+        name: &'static str,
+        jwt: jsonwebtoken::Algorithm,
+        algorithm: &'static hmac::Algorithm,
+        least_bytes: usize,
+    ) -> Self {
+        Self { name, jwt, scheme: Scheme::Hmac { algorithm, least_bytes } }
+    }
+
+    const fn rsa(name: &'static str, jwt: jsonwebtoken::Algorithm, padding: &'static dyn RsaEncoding) -> Self {
+        Self { name, jwt, scheme: Scheme::Rsa { padding } }
+    }
+
+    const fn ecdsa(
+        name: &'static str,
+        jwt: jsonwebtoken::Algorithm,
+        algorithm: &'static EcdsaSigningAlgorithm,
+        curve: &'static str,
+    ) -> Self {
+        Self { name, jwt, scheme: Scheme::Ecdsa { algorithm, curve } }
+    }
+}
+
+/// Rows are told apart by their names.
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Row {}
+
+impl std::hash::Hash for Row {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Algorithm {
+    /// The algorithm of this exact, case-sensitive name (RFC 7515 section 4.1.1).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(Self)
+    }
+
+    /// Every algorithm.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(Self)
+    }
+
+    /// Its name in a JOSE header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// The same algorithm as the verifying library calls it.
+    #[must_use]
+    pub fn for_verification(self) -> jsonwebtoken::Algorithm {
+        self.0.jwt
+    }
+
+    /// Whether signer and verifier share one secret.
+    #[must_use]
+    pub fn is_symmetric(self) -> bool {
+        matches!(self.0.scheme, Scheme::Hmac { .. })
+    }
+
+    /// Least key length in bytes of a symmetric algorithm (RFC 7518 section 3.2); zero for the others.
+    #[must_use]
+    pub fn least_secret_bytes(self) -> usize {
+        match self.0.scheme {
+            Scheme::Hmac { least_bytes, .. } => least_bytes,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+/// Why a key cannot sign. Says nothing about the key's content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A shared secret without bytes would sign, and anybody could.
+    #[error("the secret is empty")]
+    Empty,
+    /// Text that holds no private key in PEM.
+    #[error("is not a PEM private key (PKCS#8, PKCS#1 or SEC1, unencrypted)")]
+    NotPem,
+    /// A private key of another kind than the algorithm needs.
+    #[error("is not a key for {0}{1}")]
+    WrongKind(&'static str, &'static str),
+    /// An RSA key shorter than RFC 7518 section 3.3 requires.
+    #[error("is an RSA key of {0} bits; at least 2048 are required")]
+    ShortRsa(usize),
+}
+
+enum Key {
+    Hmac(Box<hmac::Key>),
+    Rsa { pair: Box<rsa::KeyPair>, padding: &'static dyn RsaEncoding },
+    Ecdsa(Box<signature::EcdsaKeyPair>),
+    Ed25519(Box<signature::Ed25519KeyPair>),
+}
+
+/// Extra members of the JOSE header that a vendor wants.
+#[derive(Debug, Clone, Default)]
+pub struct HeaderOptions {
+    /// `typ`; `None` leaves it out.
+    pub typ: Option<String>,
+    /// `kid` of a shared secret, as the vendor's console names it. Asymmetric keys always carry their thumbprint unless
+    /// this is set.
+    pub kid: Option<String>,
+    /// Writes the payload in ASCII only, for vendor pages that decode it with `atob`.
+    pub ascii_payload: bool,
+}
+
+/// One key with everything that does not change from token to token.
+pub struct Signer {
+    algorithm: Algorithm,
+    key: Key,
+    public: Option<Value>,
+    head: String,
+    ascii_payload: bool,
+    random: SystemRandom,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Makes a signer from key bytes: the secret itself for a symmetric algorithm, PEM text for the others.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the bytes are no key for this algorithm.
+    pub fn new(algorithm: Algorithm, key: &SecretSlice<u8>, options: &HeaderOptions) -> Result<Self, KeyError> {
+        let key = Key::parse(algorithm, key.expose_secret())?;
+        let public = key.public_jwk(algorithm);
+        let thumbprint = public.as_ref().and_then(|jwk| jwk["kid"].as_str());
+        let kid = options.kid.as_deref().or(thumbprint);
+        let mut header = json!({ "alg": algorithm.name() });
+        let extras = [("typ", options.typ.as_deref()), ("kid", kid)];
+        for (name, value) in extras.into_iter().filter_map(|(n, v)| Some((n, v?))) {
+            header[name] = Value::from(value);
+        }
+        let head = format!("{}.", URL_SAFE_NO_PAD.encode(header.to_string()));
+        Ok(Self { algorithm, key, public, head, ascii_payload: options.ascii_payload, random: SystemRandom::new() })
+    }
+
+    /// The algorithm this signer was made for.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public half as a JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint; `None` for a shared secret.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<&Value> {
+        self.public.as_ref()
+    }
+
+    /// Signs claims into a compact JWS (RFC 7515 section 3.1).
+    ///
+    /// # Errors
+    /// [`SigningFailed`] when the crypto library refuses, which a key that passed its self-test does not do.
+    pub fn sign(&self, claims: &Claims) -> Result<Proof, SigningFailed> {
+        let payload = serde_json::to_vec(claims.map()).map_err(|_| SigningFailed)?;
+        let payload = if self.ascii_payload { to_ascii(&payload).ok_or(SigningFailed)? } else { payload };
+        let mut token = String::with_capacity(self.head.len() + payload.len() * 4 / 3 + 360);
+        token.push_str(&self.head);
+        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        let signature = self.signature(token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.as_slice(), &mut token);
+        Ok(Proof(token))
+    }
+
+    fn signature(&self, input: &[u8]) -> Result<Signature, SigningFailed> {
+        let whole = |bytes: &[u8]| Signature::Heap(bytes.to_vec());
+        match &self.key {
+            Key::Hmac(key) => Ok(Signature::Tag(hmac::sign(key, input))),
+            Key::Rsa { pair, padding } => {
+                let mut bytes = vec![0; pair.public_modulus_len()];
+                pair.sign(*padding, &self.random, input, &mut bytes).map_err(|_| SigningFailed)?;
+                Ok(Signature::Heap(bytes))
+            }
+            Key::Ecdsa(pair) => pair.sign(&self.random, input).map(|s| whole(s.as_ref())).map_err(|_| SigningFailed),
+            Key::Ed25519(pair) => Ok(whole(pair.sign(input).as_ref())),
+        }
+    }
+}
+
+enum Signature {
+    Tag(hmac::Tag),
+    Heap(Vec<u8>),
+}
+
+impl Signature {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Tag(tag) => tag.as_ref(),
+            Self::Heap(bytes) => bytes,
+        }
+    }
+}
+
+/// The crypto library refused to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key could not sign")]
+pub struct SigningFailed;
+
+impl Key {
+    fn parse(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, KeyError> {
+        match &algorithm.0.scheme {
+            Scheme::Hmac { .. } if bytes.is_empty() => Err(KeyError::Empty),
+            Scheme::Hmac { algorithm, .. } => Ok(Self::Hmac(Box::new(hmac::Key::new(**algorithm, bytes)))),
+            Scheme::Rsa { padding } => Self::rsa(&private_der(bytes)?, *padding, algorithm.name()),
+            Scheme::Ecdsa { algorithm: curve, curve: label } => {
+                let der = private_der(bytes)?;
+                let wrong =
+                    |_| KeyError::WrongKind(algorithm.name(), if *label == "P-256" { " (P-256)" } else { " (P-384)" });
+                signature::EcdsaKeyPair::from_private_key_der(curve, der.secret_der())
+                    .map(Box::new)
+                    .map(Self::Ecdsa)
+                    .map_err(wrong)
+            }
+            Scheme::Ed25519 => {
+                let der = private_der(bytes)?;
+                let pair = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_der());
+                pair.map(Box::new).map(Self::Ed25519).map_err(|_| KeyError::WrongKind(algorithm.name(), " (Ed25519)"))
+            }
+        }
+    }
+
+    fn rsa(der: &PrivateKeyDer<'_>, padding: &'static dyn RsaEncoding, name: &'static str) -> Result<Self, KeyError> {
+        let pair = match der {
+            PrivateKeyDer::Pkcs1(der) => rsa::KeyPair::from_der(der.secret_pkcs1_der()),
+            other => rsa::KeyPair::from_pkcs8(other.secret_der()),
+        };
+        let pair = pair.map_err(|_| KeyError::WrongKind(name, " (RSA of at least 2048 bits)"))?;
+        let bits = pair.public_modulus_len() * 8;
+        if bits < 2048 {
+            return Err(KeyError::ShortRsa(bits));
+        }
+        Ok(Self::Rsa { pair: Box::new(pair), padding })
+    }
+
+    fn public_jwk(&self, algorithm: Algorithm) -> Option<Value> {
+        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        // The members a thumbprint covers, in the order RFC 7638 section 3.2 wants them.
+        let required = match self {
+            Self::Hmac(_) => return None,
+            Self::Rsa { pair, .. } => {
+                let public = pair.public_key();
+                let (n, e) = (public.modulus(), public.exponent());
+                json!({
+                    "e": b64(e.big_endian_without_leading_zero()),
+                    "kty": "RSA",
+                    "n": b64(n.big_endian_without_leading_zero()),
+                })
+            }
+            Self::Ecdsa(pair) => {
+                // Uncompressed point (SEC 1 section 2.3.3): 0x04, then x and y of equal length.
+                let (x, y) = pair.public_key().as_ref().get(1..).map(|point| point.split_at(point.len() / 2))?;
+                let Scheme::Ecdsa { curve, .. } = algorithm.0.scheme else { return None };
+                json!({ "crv": curve, "kty": "EC", "x": b64(x), "y": b64(y) })
+            }
+            Self::Ed25519(pair) => json!({ "crv": "Ed25519", "kty": "OKP", "x": b64(pair.public_key().as_ref()) }),
+        };
+        let thumbprint = digest::digest(&digest::SHA256, required.to_string().as_bytes());
+        let mut jwk = required;
+        jwk["use"] = Value::from("sig");
+        jwk["alg"] = Value::from(algorithm.name());
+        jwk["kid"] = Value::from(b64(thumbprint.as_ref()));
+        Some(jwk)
+    }
+}
+
+fn private_der(pem: &[u8]) -> Result<PrivateKeyDer<'static>, KeyError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| KeyError::NotPem)
+}
+
+/// JSON with every character outside printable ASCII, and those that make base64url differ from base64, written as `\u`
+/// escapes, so that a page that decodes the payload with plain `atob` reads the right names (facts R14).
+fn to_ascii(json: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(json).ok()?;
+    let mut out = Vec::with_capacity(json.len() + 16);
+    for c in text.chars() {
+        if c.is_ascii() && !matches!(c, '>' | '?' | '~' | '\u{7f}') {
+            out.push(c as u8);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+        }
+    }
+    Some(out)
+}
+
+/// A signed token. It prints redacted; its text leaves through [`Proof::reveal`] only, in the answer to its visitor.
+pub struct Proof(String);
+
+impl Proof {
+    /// The token's text, for the one answer it was made for.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Length of the token in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Proof(..)")
+    }
+}
+
+/// A fresh private key in PKCS#8 PEM for an asymmetric algorithm; `None` for a symmetric one or when the library refuses.
+#[must_use]
+pub fn generate_pem(algorithm: Algorithm) -> Option<String> {
+    use aws_lc_rs::encoding::AsDer as _;
+    let random = SystemRandom::new();
+    let der: Vec<u8> = match &algorithm.0.scheme {
+        Scheme::Hmac { .. } => return None,
+        Scheme::Rsa { .. } => rsa::KeyPair::generate(rsa::KeySize::Rsa2048).ok()?.as_der().ok()?.as_ref().to_vec(),
+        Scheme::Ecdsa { algorithm, .. } => {
+            signature::EcdsaKeyPair::generate_pkcs8(algorithm, &random).ok()?.as_ref().to_vec()
+        }
+        Scheme::Ed25519 => signature::Ed25519KeyPair::generate_pkcs8v1(&random).ok()?.as_ref().to_vec(),
+    };
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    Some(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+}
