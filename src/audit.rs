@@ -44,7 +44,7 @@ pub struct Record<'a> {
     /// Which widget, when one was named that exists.
     pub widget: &'a str,
     /// Which source vouched, when one did.
-    pub source: &'a str,
+    pub source: &'static str,
     /// Who, when somebody was found.
     pub subject: Option<&'a Subject>,
     /// `jti` of the token, when it has one.

@@ -388,6 +388,15 @@ pub struct Reading {
     pub files: BTreeSet<PathBuf>,
 }
 
+/// What took effect, for `check` and the console.
+#[must_use]
+pub fn effective_table(effective: &[Effective]) -> String {
+    let width = effective.iter().map(|e| e.name.len()).max().unwrap_or_default();
+    let lines =
+        effective.iter().map(|e| format!("  {:width$}  {}  ({})", e.name, e.shown.replace('\n', " "), e.origin));
+    lines.collect::<Vec<String>>().join("\n") + "\n"
+}
+
 /// `clinic-a` as it stands in a variable: `CLINIC_A`.
 #[must_use]
 pub fn infix_of(widget: &str) -> String {

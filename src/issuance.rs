@@ -46,8 +46,6 @@ pub struct Issued {
     pub id: String,
     /// Claims that the page's call needs in clear.
     pub beside: Map<String, Value>,
-    /// The session it was made for.
-    pub session: Session,
 }
 
 /// Why there is no token.
@@ -87,15 +85,6 @@ impl Refusal {
     }
 }
 
-/// A refusal together with whom it concerned, for the audit log.
-#[derive(Debug)]
-pub struct Refused {
-    /// Why.
-    pub refusal: Refusal,
-    /// Who, when somebody had been found.
-    pub session: Option<Session>,
-}
-
 impl Issuer {
     /// The settings of this room.
     pub const VARS: &[&Var] = &[&CLOCK_SKEW];
@@ -126,16 +115,19 @@ impl Issuer {
         found.filter(|session| session.is_live(self.clock.now())).ok_or(Refusal::LoginRequired)
     }
 
-    /// Makes a token of `widget` for whoever sent `request`.
+    /// Makes a token of `widget` for the visitor of this session.
     ///
     /// # Errors
-    /// [`Refused`], with the reason and whom it concerned.
-    pub async fn issue(&self, widget: &Widget, request: &Parts, page: &PageInput) -> Result<Issued, Refused> {
-        let session = self.session(request).await.map_err(|refusal| Refused { refusal, session: None })?;
-        match self.issue_for(widget, &session, page) {
-            Ok(draft) => Ok(draft.with(session)),
-            Err(refusal) => Err(Refused { refusal, session: Some(session) }),
+    /// [`Refusal`] when there is to be none.
+    pub fn issue_to(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
+        let (claims, stamp) = self.claims_for(widget, session, page)?;
+        let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
+        if proof.size() > widget.token_max {
+            return Err(Refusal::Misconfigured("token_too_large"));
         }
+        let Stamp { expires_at, expires_in, id, .. } = stamp;
+        let refresh_in = refresh_in(expires_in);
+        Ok(Issued { proof, expires_at, expires_in, refresh_in, id, beside: beside(widget, &claims) })
     }
 
     /// The claims that a token for this session would carry, and its stamp.
@@ -151,29 +143,6 @@ impl Issuer {
         let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
         Ok((claims, stamp))
     }
-
-    fn issue_for(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Draft, Refusal> {
-        let (claims, stamp) = self.claims_for(widget, session, page)?;
-        let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
-        if proof.size() > widget.token_max {
-            return Err(Refusal::Misconfigured("token_too_large"));
-        }
-        Ok(Draft { proof, stamp, beside: beside(widget, &claims) })
-    }
-}
-
-struct Draft {
-    proof: Proof,
-    stamp: Stamp,
-    beside: Map<String, Value>,
-}
-
-impl Draft {
-    fn with(self, session: Session) -> Issued {
-        let Stamp { expires_at, expires_in, id, .. } = self.stamp;
-        let refresh_in = refresh_in(expires_in);
-        Issued { proof: self.proof, expires_at, expires_in, refresh_in, id, beside: self.beside, session }
-    }
 }
 
 fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {
@@ -186,7 +155,7 @@ fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {
 #[must_use]
 pub fn refresh_in(life: Duration) -> Duration {
     let margin = (life / 5).max(Duration::from_secs(30)).min(life / 2);
-    Duration::from_secs((life - margin).as_secs())
+    Duration::from_secs(life.saturating_sub(margin).as_secs())
 }
 
 /// The widgets by name; the first is the one at the bare route.

@@ -1,14 +1,20 @@
 //! countersign: draft of the tour.
 
+pub mod admin;
+pub mod app;
 pub mod audit;
 pub mod claims;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod cookies;
 pub mod env;
 pub mod identity;
 pub mod issuance;
 pub mod keyring;
+pub mod limits;
 pub mod mapping;
+pub mod metrics;
 pub mod origin;
 pub mod outbound;
 pub mod peer;
@@ -18,6 +24,8 @@ pub mod secret;
 pub mod session;
 pub mod signing;
 pub mod sources;
+pub mod telemetry;
 pub mod ticket;
 pub mod verifier;
+pub mod web;
 pub mod widget;

@@ -279,8 +279,11 @@ struct Verdicts {
     ttl: Duration,
     salt: [u8; 32],
     clock: Clock,
-    entries: Cache<[u8; 32], (Duration, Option<Session>)>,
+    entries: Cache<[u8; 32], (Duration, Verdict)>,
 }
+
+/// Somebody, or nobody: what the endpoint said.
+type Verdict = Option<Session>;
 
 impl Verdicts {
     fn new(ttl: Duration, clock: Clock) -> Self {
@@ -296,7 +299,7 @@ impl Verdicts {
         key
     }
 
-    fn get(&self, key: &[u8; 32]) -> Option<Option<Session>> {
+    fn get(&self, key: &[u8; 32]) -> Option<Verdict> {
         let (until, session) = self.entries.get(key)?;
         let live = session.as_ref().is_none_or(|s| s.is_live(self.clock.now()));
         (live && self.clock.monotonic() < until).then_some(session)

@@ -1,0 +1,221 @@
+//! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use tokio::sync::watch;
+
+use crate::admin::Admin;
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::env::Mistakes;
+use crate::issuance::Widgets;
+use crate::keyring::key_set;
+use crate::metrics::ReloadLabels;
+use crate::verifier;
+use crate::web::guard::Guard;
+use crate::web::listen::{Listener, Patience, serve};
+use crate::web::{Front, Parts, Public};
+
+/// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
+/// and file systems that send none.
+const RELOAD_EVERY: Duration = Duration::from_secs(5);
+/// How often idle visitors are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// A service that is ready to listen.
+#[derive(Debug)]
+pub struct App {
+    /// The public side.
+    pub public: Arc<Public>,
+    /// Its routes.
+    pub front: Front,
+    /// The operations side.
+    pub admin: Admin,
+    files: BTreeSet<PathBuf>,
+}
+
+/// Why a checked configuration still cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Mistakes(#[from] Mistakes),
+    /// A key does not do what it must.
+    #[error("self-test failed: {0}")]
+    SelfTest(String),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] std::io::Error),
+}
+
+impl App {
+    /// Puts the parts together and tests every key.
+    ///
+    /// # Errors
+    /// [`StartError::SelfTest`] when a key does not sign what its own verifier accepts.
+    pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
+        let mount = config.mount();
+        let files = config.reading.files.clone();
+        let effective = config.reading.effective.clone();
+        let (parts, audit, limiter) = take_apart(config, clock)?;
+        let audit = Audit::start(audit, clock.clone());
+        let public = Arc::new(Public::new(parts, audit, limiter, clock.clone()));
+        let front = Front::new(public.clone(), &mount);
+        let admin = Admin::new(public.clone(), effective);
+        Ok(Self { public, front, admin, files })
+    }
+
+    /// Serves both listeners until `stop` completes.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when an address is taken or not ours.
+    pub async fn serve(
+        self,
+        listeners: Listeners,
+        reread: Reread,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        let (stopping, stopped) = watch::channel(false);
+        let wait = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let front = self.front.clone();
+        let public = tokio::spawn(serve(
+            listeners.public,
+            Patience::DEFAULT,
+            move |request| {
+                let front = front.clone();
+                async move { front.handle(request).await }
+            },
+            wait(stopped.clone()),
+        ));
+        let admin = listeners.admin.map(|listener| {
+            let admin = self.admin.clone();
+            let answer = move |request| {
+                let admin = admin.clone();
+                async move { admin.handle(request).await }
+            };
+            tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
+        });
+        let chores = tokio::spawn(chores(self.public.clone(), self.files, reread));
+        self.admin.set_ready(true);
+        stop.await;
+        // Probes see "not ready" first, while requests that already came are still answered.
+        self.admin.set_ready(false);
+        let _ = stopping.send(true);
+        let _ = public.await;
+        if let Some(admin) = admin {
+            let _ = admin.await;
+        }
+        chores.abort();
+        self.public.audit.flush();
+        Ok(())
+    }
+}
+
+/// The bound listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For visitors.
+    pub public: Listener,
+    /// For operations.
+    pub admin: Option<Listener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn bind(config: &Config) -> std::io::Result<Self> {
+        let public = Listener::bind(&config.listen).await?;
+        let admin = match &config.admin_listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { public, admin })
+    }
+}
+
+type Taken = (Parts, crate::audit::AuditSettings, crate::limits::Limiter);
+
+fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
+    for widget in &config.widgets {
+        let tested = verifier::self_test(widget, clock);
+        tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
+    }
+    let parts = Parts {
+        guard: Guard::new(config.issuer.chain().guarded()),
+        key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
+        issuer: config.issuer,
+        widgets: Widgets::new(config.widgets),
+        origins: config.origins,
+        token: config.token,
+        proxies: config.proxies,
+    };
+    Ok((parts, config.audit, config.limiter))
+}
+
+/// How the configuration is read again when a file has changed.
+pub type Reread = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
+
+async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Reread) {
+    let mut seen = fingerprint(&files).await;
+    let mut since_sweep = Duration::ZERO;
+    loop {
+        tokio::time::sleep(RELOAD_EVERY).await;
+        since_sweep += RELOAD_EVERY;
+        if since_sweep >= SWEEP_EVERY {
+            since_sweep = Duration::ZERO;
+            public.limiter.forget_idle();
+            public.metrics.audit_lost.set(i64::try_from(public.audit.lost()).unwrap_or(i64::MAX));
+        }
+        let now = fingerprint(&files).await;
+        if now != seen {
+            seen = now;
+            if let Some(new_files) = reload(&public, &reread) {
+                files = new_files;
+                seen = fingerprint(&files).await;
+            }
+        }
+    }
+}
+
+/// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
+pub fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
+    let count = |outcome| public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    let read = reread().map_err(StartError::from).and_then(|config| {
+        let files = config.reading.files.clone();
+        take_apart(config, &public.clock).map(|(parts, ..)| (parts, files))
+    });
+    match read {
+        Ok((parts, files)) => {
+            public.replace(parts);
+            count("applied");
+            tracing::info!("changed files took effect");
+            Some(files)
+        }
+        Err(problem) => {
+            count("refused");
+            tracing::error!(%problem, "changed files were refused; the old configuration stays in force");
+            None
+        }
+    }
+}
+
+async fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for file in files {
+        // A file that is being replaced may be missing for a moment; that too is a change, and the next look sees the end
+        // of it.
+        let bytes = tokio::fs::read(file).await.unwrap_or_default();
+        context.update(digest::digest(&digest::SHA256, &bytes).as_ref());
+    }
+    context.finish().as_ref().to_vec()
+}

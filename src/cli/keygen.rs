@@ -1,0 +1,36 @@
+//! `countersign keygen`.
+
+use clap::Args;
+
+use super::{Exit, World};
+use crate::clock::random_bytes;
+use crate::secret::Encoding;
+use crate::signing::{Algorithm, generate_pem};
+
+/// What to make.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// For which algorithm; an asymmetric one makes a private key in PEM.
+    #[arg(long, default_value = "HS256")]
+    algorithm: String,
+    /// How to write a secret: utf8 (text any vendor takes), base64, base64url, hex.
+    #[arg(long, default_value = "base64url")]
+    encoding: Encoding,
+}
+
+/// Prints a fresh secret or private key.
+///
+/// # Errors
+/// An unknown algorithm.
+pub fn run(args: &KeygenArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    let names: Vec<&str> = Algorithm::all().map(Algorithm::name).collect();
+    let algorithm = Algorithm::named(&args.algorithm)
+        .ok_or_else(|| anyhow::anyhow!("there is no algorithm `{}`; there are {}", args.algorithm, names.join(", ")))?;
+    if let Some(pem) = generate_pem(algorithm) {
+        write!(world.out, "{pem}")?;
+        return Ok(Exit::Well);
+    }
+    let bytes = random_bytes::<64>();
+    writeln!(world.out, "{}", args.encoding.encode(&bytes[..algorithm.least_secret_bytes()]))?;
+    Ok(Exit::Well)
+}

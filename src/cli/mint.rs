@@ -1,0 +1,38 @@
+//! `countersign mint`.
+
+use clap::Args;
+
+use super::{Exit, Visitor, World, pick};
+use crate::claims::PageInput;
+
+/// For whom to make a token.
+#[derive(Debug, Args)]
+pub struct MintArgs {
+    /// Which widget; the first when not given.
+    #[arg(long)]
+    widget: Option<String>,
+    /// Say that you know: the vendor will believe this token as if the visitor had logged in.
+    #[arg(long)]
+    yes_really_mint: bool,
+    #[command(flatten)]
+    visitor: Visitor,
+}
+
+/// Makes a real token for a visitor who is named, not logged in.
+///
+/// # Errors
+/// Mistakes of the configuration; why there is no token.
+pub fn run(args: &MintArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    if !args.yes_really_mint {
+        let why = "a minted token is a real one: the vendor believes it as if this visitor had logged in. Add --yes-really-mint";
+        writeln!(world.out, "{why}")?;
+        return Ok(Exit::Wrong);
+    }
+    let config = world.config()?;
+    let widget = pick(&config.widgets, args.widget.as_deref())?;
+    let session = args.visitor.session(&world.clock)?;
+    let issued = config.issuer.issue_to(widget, &session, &PageInput::default());
+    let issued = issued.map_err(|refusal| anyhow::anyhow!("no token: {refusal}"))?;
+    writeln!(world.out, "{}", issued.proof.reveal())?;
+    Ok(Exit::Well)
+}

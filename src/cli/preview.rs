@@ -1,0 +1,46 @@
+//! `countersign preview`.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{Exit, Visitor, World, pick};
+use crate::claims::PageInput;
+use crate::config::Config;
+use crate::widget::Widget;
+
+/// Whose claims to show.
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// Which widget; the first when not given.
+    #[arg(long)]
+    widget: Option<String>,
+    #[command(flatten)]
+    visitor: Visitor,
+}
+
+/// Prints the claims a visitor's token would carry, and what the page does with it.
+///
+/// # Errors
+/// Mistakes of the configuration; why this visitor would get no token.
+pub fn run(args: &PreviewArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    let config = world.config()?;
+    let widget = pick(&config.widgets, args.widget.as_deref())?;
+    let session = args.visitor.session(&world.clock)?;
+    let (claims, _) = config
+        .issuer
+        .claims_for(widget, &session, &PageInput::default())
+        .map_err(|refusal| anyhow::anyhow!("this visitor would get no token: {refusal}"))?;
+    writeln!(world.out, "Claims of widget `{}` ({}):", widget.name, widget.profile.title)?;
+    writeln!(world.out, "{:#}", Value::Object(claims.map().clone()))?;
+    writeln!(world.out, "\nIn the page:\n{}", page_call(&config, widget))?;
+    writeln!(world.out, "\nAt logout:\n{}", widget.profile.page_logout)?;
+    Ok(Exit::Well)
+}
+
+/// The vendor's page call with this organisation's own address filled in.
+#[must_use]
+pub fn page_call(config: &Config, widget: &Widget) -> String {
+    let first = config.widgets.first().is_some_and(|w| w.name == widget.name);
+    let path = if first { "/token".to_owned() } else { format!("/token/{}", widget.name) };
+    widget.profile.page_login.replace("{token_url}", &format!("{}{path}", config.mount()))
+}

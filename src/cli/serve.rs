@@ -1,0 +1,51 @@
+//! `countersign serve`.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, World};
+use crate::app::{App, Listeners, Reread};
+use crate::config::Config;
+use crate::env::Env;
+use crate::telemetry;
+
+/// Runs the service until it is told to stop (SIGTERM or SIGINT).
+///
+/// # Errors
+/// Every mistake of the configuration, a failed self-test, or an address that cannot be listened on.
+pub async fn run(world: &mut World<'_>) -> anyhow::Result<Exit> {
+    telemetry::start(&mut world.env(), std::io::stderr);
+    let config = world.config()?;
+    for warning in &config.reading.warnings {
+        tracing::warn!("{warning}");
+    }
+    let listeners = Listeners::bind(&config).await?;
+    announce(&config, &listeners);
+    let app = App::new(config, &world.clock)?;
+    let (vars, clock) = (Arc::new(world.vars.clone()), world.clock.clone());
+    let reread: Reread = Box::new(move || Config::read(Env::new(vars.iter().cloned()), &clock));
+    app.serve(listeners, reread, stop_signal()?).await?;
+    tracing::info!("stopped");
+    Ok(Exit::Well)
+}
+
+fn announce(config: &Config, listeners: &Listeners) {
+    let address = listeners.public.local_addr().map_or_else(|| config.listen.to_string(), |a| a.to_string());
+    let admin = config.admin_listen.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string);
+    let widgets: Vec<&str> = config.widgets.iter().map(|w| w.name.as_str()).collect();
+    let sources: Vec<&str> = config.issuer.chain().names().collect();
+    tracing::info!(%address, %admin, widgets = widgets.join(","), sources = sources.join(","), "listening");
+}
+
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing the requests in flight");
+    })
+}

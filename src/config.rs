@@ -1,0 +1,193 @@
+//! Every room's settings, composed into one configuration. Only `app.rs` and the command line look in here.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use crate::audit::AuditSettings;
+use crate::clock::Clock;
+use crate::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
+use crate::issuance::Issuer;
+use crate::keyring::Keyring;
+use crate::limits::Limiter;
+use crate::outbound::Outbound;
+use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
+use crate::policy::Policy;
+use crate::session::Authenticator;
+use crate::sources::forwarded::{self, Forwarded};
+use crate::sources::upstream::{self, Upstream};
+use crate::sources::{Chain, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
+use crate::telemetry;
+use crate::web::listen::Address;
+use crate::web::origin::OriginRules;
+use crate::web::token::TokenRules;
+use crate::widget::{Shared, WIDGETS, Widget};
+
+/// Where visitors' requests come in.
+pub const LISTEN: Var = Var::new(
+    "LISTEN",
+    "127.0.0.1:8080",
+    "unix:/run/countersign/http.sock",
+    "Where pages' requests come in, from the proxy: address:port, or unix:/path.",
+);
+/// Where operations look in.
+pub const ADMIN_LISTEN: Var = Var::new(
+    "ADMIN_LISTEN",
+    "127.0.0.1:9090",
+    "off",
+    "Where health, metrics and the console are served: address:port, unix:/path, or off. Never expose it.",
+);
+
+/// A section of the settings table.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Heading.
+    pub title: &'static str,
+    /// Its variables.
+    pub vars: &'static [&'static Var],
+}
+
+/// Every setting there is, in the order of the settings table.
+pub const SECTIONS: &[Section] = &[
+    Section { title: "Where it listens and what it is called", vars: &[&LISTEN, &ADMIN_LISTEN] },
+    Section { title: "Which pages may ask", vars: OriginRules::VARS },
+    Section { title: "How they ask", vars: TokenRules::VARS },
+    Section { title: "Who the visitor is", vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &TRUSTED_PROXIES] },
+    Section { title: "Source `forwarded`: headers of an auth proxy", vars: Forwarded::VARS },
+    Section { title: "Source `upstream`: the host's session endpoint", vars: Upstream::VARS },
+    Section { title: "Widgets", vars: Widget::VARS },
+    Section { title: "A widget's keys", vars: Keyring::VARS },
+    Section { title: "A widget's rules", vars: Policy::VARS },
+    Section { title: "Time and limits", vars: Issuer::VARS },
+    Section { title: "Allowances", vars: Limiter::VARS },
+    Section { title: "Records and logs", vars: AuditSettings::VARS },
+    Section { title: "Log", vars: telemetry::VARS },
+    Section { title: "Outbound calls", vars: Outbound::VARS },
+];
+
+/// Beginnings of names that are ours: a name that begins so and is no setting is a mistake, not silence.
+const PREFIXES: &[&str] = &[
+    "WIDGET",
+    "SESSION_",
+    "FORWARDED_",
+    "UPSTREAM_",
+    "TOKEN_",
+    "AUDIT_",
+    "RATE_LIMIT_",
+    "PUBLIC_URL",
+    "ALLOWED_ORIGIN",
+    "ALLOW_CROSS",
+    "TRUSTED_PROX",
+    "CLOCK_SKEW",
+    "EXTRA_CA",
+    "ADMIN_LISTEN",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "COUNTERSIGN_",
+];
+
+/// The whole configuration, parsed, bound and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where visitors' requests come in.
+    pub listen: Address,
+    /// Where operations look in; `None` when off.
+    pub admin_listen: Option<Address>,
+    /// Our own public address.
+    pub public_url: Option<Url>,
+    /// Which pages may ask.
+    pub origins: OriginRules,
+    /// How they must ask.
+    pub token: TokenRules,
+    /// Whose word about addresses counts.
+    pub proxies: TrustedProxies,
+    /// The widgets.
+    pub widgets: Vec<Widget>,
+    /// The sources and the issuer over them.
+    pub issuer: Issuer,
+    /// Allowances.
+    pub limiter: Limiter,
+    /// Where audit records go.
+    pub audit: AuditSettings,
+    /// What took effect, what to know, and which files to watch.
+    pub reading: Reading,
+}
+
+impl Config {
+    /// Reads everything, and names everything that is wrong.
+    ///
+    /// # Errors
+    /// [`Mistakes`], all of them.
+    pub fn read(mut env: Env, clock: &Clock) -> Result<Self, Mistakes> {
+        let listen: Option<Address> = env.parse(&LISTEN);
+        let admin_listen = read_admin(&mut env);
+        telemetry::check(&mut env);
+        let (public_url, other_origins, origins) = OriginRules::read(&mut env);
+        let token = TokenRules::read(&mut env);
+        let proxies = TrustedProxies::read(&mut env);
+        let outbound = Outbound::read(&mut env);
+        let unix = matches!(listen, Some(Address::Unix(_)));
+        let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
+        let shared = Shared { public_url: public_url.clone(), origins: other_origins };
+        let widgets = Widget::read_all(&mut env, &shared);
+        let skew = Issuer::read_skew(&mut env);
+        let limiter = Limiter::read(&mut env, clock);
+        let audit = AuditSettings::read(&mut env);
+        let names: Vec<String> = env.list(&WIDGETS);
+        let reading = env.finish(&known_names(&names), PREFIXES)?;
+        let missing = || Mistakes(Vec::new());
+        Ok(Self {
+            listen: listen.ok_or_else(missing)?,
+            admin_listen,
+            public_url,
+            origins,
+            token,
+            proxies,
+            widgets,
+            issuer: Issuer::new(chain, clock.clone(), skew),
+            limiter,
+            audit,
+            reading,
+        })
+    }
+
+    /// The path under which the organisation's site routes to us, without a trailing slash; empty at the root.
+    #[must_use]
+    pub fn mount(&self) -> String {
+        self.public_url.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+}
+
+fn read_admin(env: &mut Env) -> Option<Address> {
+    let off = env.text(&ADMIN_LISTEN).is_some_and(|text| text.eq_ignore_ascii_case("off"));
+    if off { None } else { env.parse(&ADMIN_LISTEN) }
+}
+
+fn read_chain(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, unix: bool, clock: &Clock) -> Chain {
+    let (order, on_outage) = read_order(env, &[forwarded::NAME, upstream::NAME]);
+    let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
+    for name in order {
+        let source: Option<Box<dyn Authenticator>> = match name {
+            forwarded::NAME => Forwarded::read(env, proxies, unix).map(|s| Box::new(s) as _),
+            _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
+        };
+        sources.extend(source);
+    }
+    Chain::new(sources, on_outage)
+}
+
+/// Every name that is a setting when these widgets are configured.
+fn known_names(widgets: &[String]) -> BTreeSet<String> {
+    let vars = SECTIONS.iter().flat_map(|section| section.vars.iter());
+    let mut known = BTreeSet::new();
+    for var in vars {
+        let of_widget = var.name.starts_with("WIDGET_");
+        if of_widget && !widgets.is_empty() {
+            known.extend(widgets.iter().map(|widget| scoped(var.name, Some(&infix_of(widget)))));
+        } else {
+            known.insert(var.name.to_owned());
+            known.extend(var.aliases.iter().map(|&alias| alias.to_owned()));
+        }
+    }
+    known
+}

@@ -1,0 +1,183 @@
+//! The public listener: what every request must pass, and the few routes there are.
+
+pub mod guard;
+pub mod headers;
+pub mod keys;
+pub mod listen;
+pub mod origin;
+pub mod problem;
+pub mod token;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::any;
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderName};
+use tower::ServiceExt as _;
+
+use crate::audit::Audit;
+use crate::clock::{Clock, random_id};
+use crate::issuance::{Issuer, Widgets};
+use crate::limits::Limiter;
+use crate::metrics::Metrics;
+use crate::peer::TrustedProxies;
+use guard::Guard;
+use origin::OriginRules;
+use problem::Problem;
+use token::TokenRules;
+
+/// Everything that a change of files can change. Replaced as a whole, never in part.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who decides.
+    pub issuer: Issuer,
+    /// For which widgets.
+    pub widgets: Widgets,
+    /// What no request may carry.
+    pub guard: Guard,
+    /// Which pages may ask.
+    pub origins: OriginRules,
+    /// How they must ask.
+    pub token: TokenRules,
+    /// Whose word about addresses counts.
+    pub proxies: TrustedProxies,
+    /// The key set, ready to send.
+    pub key_set: String,
+}
+
+/// The public side of the service.
+#[derive(Debug)]
+pub struct Public {
+    parts: ArcSwap<Parts>,
+    /// One record per decision.
+    pub audit: Audit,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How often one visitor may ask. Not part of what reloads, so that touching a file gives nobody a new allowance.
+    pub limiter: Limiter,
+    /// Time.
+    pub clock: Clock,
+    ids: RequestIds,
+}
+
+impl Public {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts, audit: Audit, limiter: Limiter, clock: Clock) -> Self {
+        let parts = ArcSwap::from_pointee(parts);
+        Self { parts, audit, metrics: Metrics::default(), limiter, clock, ids: RequestIds::default() }
+    }
+
+    /// The parts in force. A request keeps those it began with.
+    #[must_use]
+    pub fn parts(&self) -> Arc<Parts> {
+        self.parts.load_full()
+    }
+
+    /// Puts other parts in force for requests that begin from now on.
+    pub fn replace(&self, parts: Parts) {
+        self.parts.store(Arc::new(parts));
+    }
+}
+
+/// The public service: one for all connections.
+#[derive(Debug, Clone)]
+pub struct Front {
+    public: Arc<Public>,
+    router: Router,
+}
+
+impl Front {
+    /// Routes at the root, and under `mount` too when the organisation's site hands us a path of its own.
+    #[must_use]
+    pub fn new(public: Arc<Public>, mount: &str) -> Self {
+        let mut router = Router::new();
+        let mounts = if mount.is_empty() { vec![""] } else { vec!["", mount] };
+        for prefix in mounts {
+            router = router
+                .route(&format!("{prefix}/token"), any(token::answer))
+                .route(&format!("{prefix}/token/{{widget}}"), any(token::answer))
+                .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
+        }
+        let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
+        Self { public, router }
+    }
+
+    /// Answers one request. Never fails: a handler that panics is a 500 of its own and nobody else's.
+    pub async fn handle(&self, mut request: Request) -> Response {
+        self.public.metrics.in_flight.inc();
+        let id = self.public.ids.of(request.headers());
+        let response = if let Err(problem) = inspect(&self.public.parts(), &request) {
+            self.public.metrics.refused("", problem.code(), problem.reason());
+            tracing::info!(request = %id.0, code = problem.code(), reason = problem.reason(), "request refused");
+            problem.response()
+        } else {
+            request.extensions_mut().insert(id.clone());
+            let answered = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind().await;
+            let answered = answered.map(|Ok(response)| response);
+            answered.unwrap_or_else(|_| {
+                tracing::error!(request = %id.0, "a handler panicked");
+                Problem::Misconfigured("panic").response()
+            })
+        };
+        self.public.metrics.in_flight.dec();
+        response
+    }
+}
+
+/// The same rules on every route and every method (H-8).
+fn inspect(parts: &Parts, request: &Request<Body>) -> Result<(), Problem> {
+    if !is_plain_path(request.uri().path()) {
+        return Err(Problem::NotFound);
+    }
+    parts.guard.inspect(request.headers()).map_err(Problem::BadRequest)
+}
+
+/// A path that means the same to every proxy on the way: no encoding, no dot segments, no empty segments (RT-1).
+fn is_plain_path(path: &str) -> bool {
+    let odd = path.bytes().any(|b| matches!(b, b'%' | b';' | b'\\' | b'#'));
+    !odd && !path.contains("//")
+        && !path.contains("/./")
+        && !path.contains("/../")
+        && !path.ends_with("/.")
+        && !path.ends_with("/..")
+}
+
+/// Our name for one request in logs, and the visitor's if it is a harmless one (LOG-2).
+#[derive(Debug, Clone)]
+pub struct RequestId(pub Arc<str>);
+
+#[derive(Debug)]
+struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self { process: random_id()[..8].replace(['-', '_'], "0"), next: AtomicU64::new(1) }
+    }
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl RequestIds {
+    fn of(&self, headers: &HeaderMap) -> RequestId {
+        let given = headers.get(&X_REQUEST_ID).and_then(|v| v.to_str().ok()).filter(|id| is_harmless_id(id));
+        let own = || format!("{}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
+        RequestId(given.map_or_else(|| own().into(), Arc::from))
+    }
+}
+
+/// `[A-Za-z0-9._-]{1,64}`: what can stand in a log line without meaning anything there.
+fn is_harmless_id(id: &str) -> bool {
+    let fits = (1..=64).contains(&id.len());
+    fits && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}

@@ -1,0 +1,259 @@
+//! `GET, POST /token` and `/token/{widget}`: the one answer that carries a token's text.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_LENGTH,
+    CONTENT_TYPE,
+};
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::headers::{JSON, private, share_with};
+use super::origin::{Stranger, has_fetch_metadata, listed_origin};
+use super::problem::Problem;
+use super::{Parts, Public, RequestId};
+use crate::audit::Record;
+use crate::claims::PageInput;
+use crate::env::{Env, Var};
+use crate::issuance::Issued;
+use crate::peer::Peer;
+use crate::session::Session;
+use crate::widget::Widget;
+
+/// Accepted methods.
+pub const TOKEN_METHODS: Var = Var::new(
+    "TOKEN_METHODS",
+    "GET,POST",
+    "POST",
+    "Methods that get a token. Vendors' page snippets use GET; POST alone is stricter.",
+);
+/// Required header.
+pub const TOKEN_REQUIRE_HEADER: Var = Var::new(
+    "TOKEN_REQUIRE_HEADER",
+    "",
+    "X-Requested-By: countersign",
+    "A header (`Name`, or `Name: value`) that a page must send, which no form or image can. The browser module sends X-Requested-By: countersign.",
+);
+
+/// Largest body that is accepted, and ignored (DoS-1, T-6).
+const BODY_MAX: u64 = 4 * 1024;
+
+/// How a page must ask.
+#[derive(Debug, Clone)]
+pub struct TokenRules {
+    get: bool,
+    header: Option<(HeaderName, Option<HeaderValue>)>,
+}
+
+impl TokenRules {
+    /// The settings of this room.
+    pub const VARS: &[&Var] = &[&TOKEN_METHODS, &TOKEN_REQUIRE_HEADER];
+
+    /// Reads the methods and the header.
+    pub fn read(env: &mut Env) -> Self {
+        let methods: Vec<String> = env.list(&TOKEN_METHODS);
+        let known = methods.iter().all(|m| m == "GET" || m == "POST");
+        if !known || !methods.iter().any(|m| m == "POST") {
+            env.mistake_in(&TOKEN_METHODS, "takes POST, or GET,POST");
+        }
+        let header = env.text(&TOKEN_REQUIRE_HEADER).and_then(|text| read_header(env, &text));
+        Self { get: methods.iter().any(|m| m == "GET"), header }
+    }
+
+    fn allowed(&self) -> &'static str {
+        if self.get { "GET, POST, OPTIONS" } else { "POST, OPTIONS" }
+    }
+
+    fn check(&self, head: &Head) -> Result<(), Problem> {
+        let accepted = head.method == Method::POST || self.get && head.method == Method::GET;
+        if !accepted {
+            return Err(Problem::Method(self.allowed()));
+        }
+        check_body(&head.headers)?;
+        let Some((name, value)) = &self.header else { return Ok(()) };
+        let sent = head.headers.get(name);
+        let right = sent.is_some_and(|sent| value.as_ref().is_none_or(|value| value == sent));
+        if right { Ok(()) } else { Err(Problem::Origin(Stranger::NoHeader)) }
+    }
+}
+
+fn read_header(env: &mut Env, text: &str) -> Option<(HeaderName, Option<HeaderValue>)> {
+    let (name, value) = text.split_once(':').map_or((text, None), |(n, v)| (n, Some(v.trim())));
+    let parsed = HeaderName::try_from(name.trim()).ok().zip(value.map(HeaderValue::from_str).transpose().ok());
+    if parsed.is_none() {
+        env.mistake_in(&TOKEN_REQUIRE_HEADER, "is neither `Name` nor `Name: value`");
+    }
+    parsed
+}
+
+/// No body, or JSON: a form or a plain text is what another site's page can send without asking (B-1). What it says is
+/// never read.
+fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let media = content_type.map(|value| value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
+    if media.is_some_and(|m| !m.is_empty() && !m.eq_ignore_ascii_case(b"application/json")) {
+        return Err(Problem::MediaType);
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if length.is_some_and(|length| length > BODY_MAX) { Err(Problem::TooLarge) } else { Ok(()) }
+}
+
+/// Answers one request for a token, and writes down what came of it.
+pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Response {
+    let began = public.clock.monotonic();
+    let parts = public.parts();
+    let (head, _body) = request.into_parts();
+    let Some(widget) = widget_of(&parts, head.uri.path()) else { return Problem::NotFound.response() };
+    if head.method == Method::OPTIONS {
+        return preflight(&parts, widget, &head.headers);
+    }
+    let (session, result) = decide(&public, &parts, widget, &head).await;
+    let took = public.clock.monotonic().saturating_sub(began);
+    public.metrics.took(took);
+    let record = Record {
+        request_id: head.extensions.get::<RequestId>().map_or("", |id| &id.0),
+        outcome: "issued",
+        reason: "",
+        widget: &widget.name,
+        source: session.as_ref().map_or("", |s| s.source),
+        subject: session.as_ref().map(|s| &s.identity.subject),
+        token_id: "",
+        expires_at: 0,
+        client: client_of(&public, &parts, &head),
+        took,
+    };
+    let mut response = match result {
+        Ok(issued) => granted(&public, widget, &issued, &head.headers, record),
+        Err(problem) => denied(&public, widget, &problem, record),
+    };
+    if let Some(origin) = listed_origin(widget, &head.headers) {
+        share_with(response.headers_mut(), &origin, parts.origins.cross_site);
+    }
+    response
+}
+
+/// Who asked, when somebody was found, and what came of it.
+type Decision = (Option<Session>, Result<Issued, Problem>);
+
+async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head) -> Decision {
+    if let Err(problem) = may_ask(public, parts, widget, head) {
+        return (None, Err(problem));
+    }
+    let session = match parts.issuer.session(head).await {
+        Ok(session) => session,
+        Err(refusal) => return (None, Err(Problem::Refused(refusal))),
+    };
+    let allowance = public.limiter.take(&widget.name, session.identity.subject.as_str()).map_err(Problem::RateLimited);
+    let issue = || parts.issuer.issue_to(widget, &session, &PageInput::default()).map_err(Problem::Refused);
+    let result = allowance.and_then(|()| issue());
+    (Some(session), result)
+}
+
+fn may_ask(public: &Public, parts: &Parts, widget: &Widget, head: &Head) -> Result<(), Problem> {
+    parts.token.check(head)?;
+    if !has_fetch_metadata(&head.headers) {
+        public.metrics.fetch_metadata_absent.inc();
+    }
+    parts.origins.admit(widget, &head.headers).map(|_| ()).map_err(Problem::Origin)
+}
+
+/// The widget a path names: the segment after `/token`, or the first widget when there is none.
+fn widget_of<'a>(parts: &'a Parts, path: &str) -> Option<&'a Widget> {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let bare = last == "token" && !path.ends_with("/token/token");
+    parts.widgets.get((!bare).then_some(last))
+}
+
+fn preflight(parts: &Parts, widget: &Widget, headers: &HeaderMap) -> Response {
+    let Some(origin) = listed_origin(widget, headers) else {
+        return Problem::Origin(Stranger::NotListed).response();
+    };
+    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    share_with(headers, &origin, parts.origins.cross_site);
+    let methods = HeaderValue::from_static(parts.token.allowed());
+    headers.insert(ALLOW, methods.clone());
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Accept, Content-Type, X-Requested-By, X-Request-Id"),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
+    let peer = head.extensions.get::<Peer>()?;
+    let client = parts.proxies.client(*peer, &head.headers);
+    if client.contradiction {
+        public.metrics.forwarded_contradictions.inc();
+    }
+    client.address
+}
+
+fn granted(public: &Public, widget: &Widget, issued: &Issued, headers: &HeaderMap, record: Record<'_>) -> Response {
+    public.metrics.issued(&widget.name, record.source).inc();
+    public.audit.record(&Record { token_id: &issued.id, expires_at: issued.expires_at.0, ..record });
+    match bare_type(headers) {
+        Some(media) => private(StatusCode::OK, media, issued.proof.reveal().to_owned()),
+        None => private(StatusCode::OK, JSON, json(widget, issued)),
+    }
+}
+
+fn denied(public: &Public, widget: &Widget, problem: &Problem, record: Record<'_>) -> Response {
+    let (code, reason) = (problem.code(), problem.reason());
+    public.metrics.refused(&widget.name, code, reason);
+    public.audit.record(&Record { outcome: code, reason, ..record });
+    if code == "misconfigured" {
+        tracing::error!(request = record.request_id, widget = %widget.name, reason, "a token could not be made");
+    }
+    problem.response()
+}
+
+/// The JSON answer. Written by hand because it is the hot path: the token is base64url and the names were checked at start,
+/// so only the claims beside need escaping.
+fn json(widget: &Widget, issued: &Issued) -> String {
+    let token = issued.proof.reveal();
+    let seconds = |span: Duration| span.as_secs();
+    let mut out = String::with_capacity(token.len() + 160);
+    let written = write!(
+        out,
+        r#"{{"{}":"{token}","expires_at":{},"expires_in":{},"refresh_in":{},"widget":"{}""#,
+        widget.token_field,
+        issued.expires_at.0,
+        seconds(issued.expires_in),
+        seconds(issued.refresh_in),
+        widget.name,
+    );
+    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    if !issued.beside.is_empty() {
+        let members = serde_json::to_string(&issued.beside).unwrap_or_default();
+        out.push(',');
+        out.push_str(members.trim_start_matches('{').trim_end_matches('}'));
+    }
+    out.push('}');
+    out
+}
+
+/// The media type of a bare-token answer, when that is what the page asked for.
+fn bare_type(headers: &HeaderMap) -> Option<HeaderValue> {
+    let accepts = |media: &[u8]| {
+        let items = headers.get_all(ACCEPT).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+        items
+            .map(|item| item.split(|b| *b == b';').next().unwrap_or_default())
+            .any(|m| m.trim_ascii().eq_ignore_ascii_case(media))
+    };
+    if !headers.contains_key(ACCEPT) || accepts(b"application/json") {
+        return None;
+    }
+    let jwt = accepts(b"application/jwt").then(|| HeaderValue::from_static("application/jwt"));
+    jwt.or_else(|| accepts(b"text/plain").then(|| HeaderValue::from_static("text/plain; charset=utf-8")))
+}
