@@ -1,1 +1,4 @@
-fn main() {}
+//! The promises of the service, one module per room.
+
+#[cfg(test)]
+mod smoke {}
