@@ -1,4 +1,41 @@
-//! countersign: draft of the tour.
+//! countersign: the host-side identity issuer for embedded chat.
+//!
+//! An organisation runs it behind its own login. A page asks it for a token; it checks the visitor's own logged-in session
+//! and answers with a short-lived signed proof of identity in exactly the format the chat widget's vendor verifies. Secrets
+//! never reach the browser.
+//!
+//! # The tour, in request order
+//!
+//! ```text
+//! request head -> Session -> (Ticket) -> Claims -> Proof -> response
+//! ```
+//!
+//! Each step can be made only from the step before it.
+//!
+//! 1. A request enters through [`web`]: its `listen` keeps connections bounded, its `guard` refuses requests that spell an
+//!    identity header twice or otherwise (with [`peer`] and [`cookies`] as its eyes), its `origin` decides which pages may
+//!    ask (an [`origin`] is compared exactly), and its `token` is the one place that reveals a token's text.
+//! 2. [`issuance`] decides. It asks the [`sources`] for a [`session`]: an [`identity`] vouched for until a moment, nobody, or
+//!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`].
+//! 3. The [`widget`] is a vendor's profile (from the shelf of [`presets`]) bound to this organisation's [`keyring`] and
+//!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation.
+//! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
+//!    a proof. The [`verifier`] is the other side: it checks what we sign.
+//! 5. [`limits`] holds what one visitor may ask for; [`audit`] writes down every decision; [`metrics`] counts.
+//!
+//! # The doors
+//!
+//! Seven powers have one door each, kept by clippy's bans: time and chance ([`clock`]), the process environment (`main.rs`
+//! hands it to [`env`](mod@env)), the outbound network ([`outbound`]), private keys ([`signing`]), a token's text (`web/token.rs` and
+//! `cli/mint.rs`), secret text ([`secret`]), and the status we answer with (`web/problem.rs`).
+//!
+//! # From the outside in
+//!
+//! [`cli`] has one file per command. [`config`] composes every room's settings and is read by [`app`] and the command line
+//! only; [`app`] turns it into a running service, and every start-up failure happens there. [`admin`] is the listener for
+//! operations and [`telemetry`] the operational log.
+//!
+//! `tests/it/floorplan.rs` holds the floors: a room imports from lower floors only.
 
 pub mod admin;
 pub mod app;

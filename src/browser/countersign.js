@@ -198,14 +198,15 @@ function createTokenSource(options = {}) {
   // One tab asks. The others wait for its lock and find the answer already here.
   async function inTurn(turn, anew) {
     const before = held;
-    const queued = mark(window);
-    const work = async () => {
-      if (age(window, queued) > 20 && held === before) await sleep(window, NEWS_MS);
+    const work = async (waited) => {
+      if (waited && held === before) await sleep(window, NEWS_MS);
       if (held === before || !live()) await ask(turn, anew);
     };
     const locks = shared() && window.navigator?.locks;
     if (!locks) return work();
-    return locks.request(`countersign ${url}`, { signal: window.AbortSignal.timeout(LOCK_MS) }, work).catch((error) => {
+    const lock = (how, then) => locks.request(`countersign ${url}`, how, then);
+    const queue = () => lock({ signal: window.AbortSignal.timeout(LOCK_MS) }, () => work(true));
+    return lock({ ifAvailable: true }, (free) => (free ? work() : queue())).catch((error) => {
       if (error instanceof CountersignError) throw error;
       // No lock is no reason to fail the visitor.
       return work();

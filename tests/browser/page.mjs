@@ -44,11 +44,12 @@ class Clock {
 class Locks {
   queues = new Map();
 
-  request(name, { signal } = {}, work) {
+  request(name, { signal, ifAvailable }, work) {
     const queue = this.queues.get(name) ?? [];
     this.queues.set(name, queue);
+    if (ifAvailable && queue.length) return Promise.resolve(null).then(work);
     return new Promise((resolve, reject) => {
-      const entry = { start: () => Promise.resolve().then(work).then(resolve, reject).finally(() => this.release(queue)) };
+      const entry = { start: () => Promise.resolve({ name }).then(work).then(resolve, reject).finally(() => this.release(queue)) };
       signal?.addEventListener('abort', () => {
         const place = queue.indexOf(entry);
         if (place > 0) queue.splice(place, 1), reject(signal.reason);
@@ -88,6 +89,8 @@ export class Machine {
   channels = new Set();
   requests = [];
   answer = () => token();
+  // How long a message takes from one tab to the next.
+  distance = 0;
 
   advance = (ms) => this.clock.advance(ms);
 
@@ -119,9 +122,9 @@ export class Machine {
       warned: [],
       location: { href: 'https://clinic.example/visit' },
       navigator: { onLine: true, locks: lacks.includes('locks') ? undefined : this.locks },
-      Date: { now: () => clock.wall },
+      Date: { now: () => clock.wall, parse: Date.parse },
       performance: { now: () => clock.mono },
-      Math: { random: () => page.random },
+      Math: Object.assign(Object.create(Math), { random: () => page.random }),
       random,
       AbortSignal: { timeout: (ms) => this.timeout(ms) },
       setTimeout: (run, ms) => clock.set(run, ms, page),
@@ -145,7 +148,7 @@ export class Machine {
       }
       postMessage(data) {
         const copy = structuredClone(data);
-        for (const other of machine.channels) if (other !== this) setImmediate(() => other.hear(copy));
+        for (const other of machine.channels) if (other !== this) clock.set(() => other.hear(copy), machine.distance);
       }
       hear(data) {
         if (machine.channels.has(this)) this.dispatchEvent(Object.assign(new Event('message'), { data }));

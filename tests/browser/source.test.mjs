@@ -90,6 +90,68 @@ test('two_tabs_that_ask_at_the_same_moment_send_one_request', async () => {
   assert.equal(machine.requests.length, 1);
 });
 
+test('news_that_travels_slower_than_the_lock_is_waited_for', async () => {
+  const machine = new Machine();
+  machine.distance = 30;
+  machine.answer = () => machine.wait(400).then(() => token());
+  const [a, b] = [source(machine.tab()), source(machine.tab())];
+  await machine.advance(10);
+  await running(machine, Promise.all([a.getToken(), b.getToken()]), 2000);
+  assert.equal(machine.requests.length, 1);
+});
+
+test('an_answer_older_than_the_one_held_is_dropped', async () => {
+  const machine = new Machine();
+  const lacks = ['locks'];
+  const [slow, fast] = [machine.tab({ lacks }), machine.tab({ lacks })];
+  machine.answer = ({ page }) => machine.wait(page === slow ? 2000 : 10).then(() => token());
+  const [a, b] = [source(slow), source(fast)];
+  await machine.advance(10);
+  const call = a.getToken();
+  await machine.advance(500);
+  const newer = await running(machine, b.getToken(), 100);
+  assert.equal(await running(machine, call, 3000), newer);
+  assert.equal(a.current().token, newer);
+});
+
+test('a_neighbours_answer_that_is_expired_or_from_the_future_is_not_taken', async () => {
+  const machine = new Machine();
+  const ours = source(machine.tab());
+  const neighbour = new (machine.tab().BroadcastChannel)();
+  const send = (wall) => neighbour.postMessage({
+    type: 'answer',
+    base: BASE,
+    url: `${BASE}/token/support`,
+    answer: { token: 'a.b.c', expires_in: 600 },
+    wall,
+  });
+  const events = [];
+  ours.subscribe((event) => events.push(event));
+  await machine.advance(700_000);
+  const before = events.length;
+  send(machine.clock.wall + MINUTE);
+  send(machine.clock.wall - 650_000);
+  neighbour.postMessage(null);
+  await machine.advance(10);
+  assert.equal(events.length, before);
+  send(machine.clock.wall - 1000);
+  await machine.advance(10);
+  assert.equal(ours.current().token, 'a.b.c');
+});
+
+test('a_tab_told_that_nobody_is_logged_in_recovers_with_its_neighbours_answer_and_renews_it', async () => {
+  const machine = new Machine();
+  const [a, b] = [source(machine.tab()), source(machine.tab())];
+  machine.answer = () => problem(401, 'login_required');
+  const events = heard(b);
+  await machine.advance(100);
+  machine.answer = () => token();
+  await running(machine, a.getToken(), 100);
+  a.stop();
+  await machine.advance(9 * MINUTE);
+  assert.deepEqual(types(events), ['login_required', 'token', 'token']);
+});
+
 test('tabs_of_different_widgets_share_nothing', async () => {
   const machine = new Machine();
   const [a, b] = [source(machine.tab()), source(machine.tab(), { widget: 'clinic' })];
@@ -214,6 +276,21 @@ test('after_logout_no_event_brings_the_token_back', async () => {
   assert.equal(machine.asked().length, before);
 });
 
+test('what_was_asked_before_logout_does_not_disturb_what_is_asked_after_it', async () => {
+  const machine = new Machine();
+  machine.answer = ({ url }) => (url.endsWith('/logout') ? problem(404) : machine.wait(1000).then(() => token()));
+  const ours = source(machine.tab({ lacks: ['locks'] }));
+  const old = ours.getToken();
+  await machine.advance(500);
+  ours.logout();
+  const next = ours.getToken({ force: true });
+  await machine.advance(600);
+  assert.equal(ours.current(), null, 'the first answer is here, and dropped');
+  const given = await running(machine, Promise.all([old, next, ours.getToken()]), 600);
+  assert.equal(new Set(given).size, 1);
+  assert.equal(machine.asked().length, 2);
+});
+
 test('a_forced_call_after_logout_begins_anew_in_this_tab_alone', async () => {
   const machine = new Machine();
   const [a, b] = [source(machine.tab()), source(machine.tab())];
@@ -242,11 +319,12 @@ test('a_revoked_session_stops_renewal_and_withdraws_the_token', async () => {
   const events = heard(ours);
   await machine.advance(100);
   machine.answer = () => problem(401, 'login_required');
+  await machine.advance(490_000);
+  assert.equal(ours.current(), null, 'although it would have lived on');
   await machine.advance(60 * MINUTE);
   assert.equal(machine.requests.length, 2);
   assert.deepEqual(types(events), ['token', 'login_required']);
   assert.equal(events[1].withdrawn, true);
-  assert.equal(ours.current(), null);
 });
 
 test('a_page_out_of_the_back_forward_cache_asks_who_is_there_now', async () => {
@@ -260,6 +338,19 @@ test('a_page_out_of_the_back_forward_cache_asks_who_is_there_now', async () => {
   assert.equal(ours.current(), null);
   await machine.advance(100);
   assert.deepEqual(types(events), ['token', 'login_required']);
+});
+
+test('a_page_cached_in_the_middle_of_a_request_asks_again', async () => {
+  const machine = new Machine();
+  const page = machine.tab({ lacks: ['locks'] });
+  machine.answer = () => machine.wait(500).then(() => token());
+  const ours = source(page);
+  const call = ours.getToken();
+  await machine.advance(100);
+  page.fire('pageshow', { persisted: true });
+  const given = await running(machine, call, 2000);
+  assert.equal(machine.requests.length, 2);
+  assert.equal(ours.current().token, given);
 });
 
 // --- time
@@ -311,6 +402,17 @@ test('a_token_that_arrives_expired_is_an_error_and_not_a_loop', async () => {
   const error = await running(machine, refused(source(machine.tab()).getToken()), 2 * MINUTE);
   assert.equal(error.code, 'timeout');
   assert.equal(machine.requests.length, 5);
+});
+
+test('life_is_counted_from_the_asking', async () => {
+  const machine = new Machine();
+  machine.answer = () => machine.wait(9000).then(() => token({ expires_in: 20 }));
+  const ours = source(machine.tab());
+  await running(machine, ours.getToken(), 9000);
+  await machine.advance(10_900);
+  assert.ok(ours.current());
+  await machine.advance(200);
+  assert.equal(ours.current(), null);
 });
 
 test('a_token_of_a_year_overflows_no_timer', async () => {
@@ -446,6 +548,30 @@ test('a_spent_proof_is_not_handed_out_again', async () => {
   assert.notEqual(await running(machine, ours.getToken(), 50), first);
 });
 
+test('a_forced_call_during_a_renewal_gets_a_proof_all_the_same', async () => {
+  const machine = new Machine();
+  machine.answer = ({ url }, n) => machine.wait(500).then(() => (url.includes('/refresh/')
+    ? json({ connectorToken: 'newer', renewal: 'newer', expires_in: 3600 })
+    : conversation(`c${n}`)));
+  const page = machine.tab();
+  const ours = source(page);
+  heard(ours);
+  while (!machine.asked('/refresh').length) await machine.advance(100);
+  assert.match(await running(machine, ours.getToken({ force: true }), 2000), /^header/);
+});
+
+test('a_renewed_conversation_lives_as_long_as_its_renewal_says', async () => {
+  const machine = new Machine();
+  machine.answer = ({ url }) => (url.includes('/refresh/')
+    ? json({ connectorToken: 'newer', renewal: 'newer', expires_in: 1200 })
+    : conversation('c1'));
+  heard(source(machine.tab()));
+  await machine.advance(49 * MINUTE);
+  assert.equal(machine.asked('/refresh').length, 1);
+  await machine.advance(17 * MINUTE);
+  assert.equal(machine.asked('/refresh').length, 2);
+});
+
 test('a_conversation_that_cannot_be_renewed_is_left_to_its_client', async () => {
   const machine = new Machine();
   machine.answer = () => conversation('c1', { renewal: undefined });
@@ -516,8 +642,11 @@ test('an_outage_does_not_take_away_a_token_that_still_lives', async () => {
   heard(ours);
   const first = await running(machine, ours.getToken(), 50);
   machine.answer = () => problem(503);
-  await machine.advance(550_000);
-  assert.equal(await ours.getToken(), first);
+  await machine.advance(530_000);
+  const asked = machine.requests.length;
+  for (let i = 0; i < 20; i++) assert.equal(await ours.getToken(), first);
+  await machine.advance(100);
+  assert.equal(machine.requests.length, asked, 'nor does asking for it disturb the cool-down');
 });
 
 test('retry_after_is_honoured_in_seconds_and_as_a_date', async () => {
@@ -581,6 +710,18 @@ test('loading_the_page_asks_once_even_when_nobody_is_logged_in', async () => {
   page.fire('pageshow', { persisted: false });
   await machine.advance(50);
   assert.equal(machine.requests.length, 1);
+});
+
+test('looking_at_the_page_does_not_end_the_cool_down_of_a_struggling_server', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => problem(503);
+  heard(source(page));
+  await machine.advance(40_000);
+  page.show(false);
+  page.show(true);
+  await machine.advance(1000);
+  assert.equal(machine.requests.length, 5);
 });
 
 test('coming_online_ends_the_cool_down_of_a_lost_connection', async () => {

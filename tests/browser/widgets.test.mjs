@@ -106,6 +106,20 @@ test('a_token_that_expired_while_the_script_loaded_is_replaced_and_not_delivered
   assert.notEqual(calls[0], stale);
 });
 
+test('a_widget_that_loads_late_hears_the_newest_token_alone', async () => {
+  const machine = new Machine();
+  machine.answer = () => token({ expires_in: 60 });
+  const page = machine.tab();
+  const calls = [];
+  const ours = source(page);
+  connect(ours, 'medchat');
+  await machine.advance(40_000);
+  page.medchatapp = medchat(calls);
+  await machine.advance(1000);
+  assert.equal(machine.requests.length, 2);
+  assert.deepEqual(calls, [`register ${ours.current().token}`]);
+});
+
 test('a_visitor_who_is_not_logged_in_is_unverified_since_an_earlier_page_may_have_verified_somebody', async () => {
   const machine = new Machine();
   machine.answer = () => problem(401, 'login_required');
@@ -260,6 +274,21 @@ test('a_dead_connection_waits_out_an_outage_and_comes_back', async () => {
   machine.answer = working;
   await machine.advance(2 * MINUTE);
   assert.equal(chats.length, 2);
+});
+
+test('a_connection_that_worked_again_is_replaced_quickly_when_it_dies_again', async () => {
+  const { machine, page, chats } = clinic();
+  page.random = 0.999;
+  await machine.advance(100);
+  for (let i = 0; i < 6; i++) {
+    chats.at(-1).directLine.status(4);
+    await machine.advance(31_000);
+  }
+  chats.at(-1).connected();
+  const before = chats.length;
+  chats.at(-1).directLine.status(3);
+  await machine.advance(2500);
+  assert.equal(chats.length, before + 1);
 });
 
 test('a_laptop_that_slept_through_the_conversation_starts_a_new_one', async () => {

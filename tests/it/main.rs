@@ -1,4 +1,8 @@
-//! The promises of the service, one module per room.
+//! The promises of the service. A module is named after the room it holds to its word; a test is named after the promise.
 
-#[cfg(test)]
-mod smoke {}
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise ends the test")]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod floorplan;
+mod kit;
+mod token;
