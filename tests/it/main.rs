@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken promise ends the test")]
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
+mod answers;
 mod floorplan;
+mod forwarded;
 mod kit;
+mod origin;
 mod token;
