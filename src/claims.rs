@@ -103,8 +103,15 @@ const VARIABLES: [(&str, Variable); 19] = [
 impl Variable {
     fn named(name: &str) -> Option<Self> {
         let fixed = VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, v)| v.clone());
-        let attribute = || name.strip_prefix("attributes.").filter(|n| !n.is_empty() && !n.contains('.'));
+        let attribute = || name.strip_prefix("attributes.").filter(|n| is_identifier(n));
         fixed.or_else(|| attribute().map(|n| Self::Attribute(n.to_owned())))
+    }
+
+    fn is_of(&self, root: &str) -> bool {
+        match self {
+            Self::Attribute(_) => root == "attributes",
+            other => VARIABLES.iter().any(|(name, variable)| variable == other && first_part(name) == root),
+        }
     }
 
     fn of(&self, scope: &Scope<'_>) -> Option<Value> {
@@ -305,13 +312,19 @@ struct Computed {
 
 enum Formula {
     Variable(Variable),
-    Expression { compiled: Expression<'static, 'static>, roots: Vec<&'static str> },
+    /// `a or b or c` of plain variables: the first that says something, as the language's `or` has it.
+    FirstOf(Vec<Variable>),
+    Expression {
+        compiled: Expression<'static, 'static>,
+        roots: Vec<&'static str>,
+    },
 }
 
 impl fmt::Debug for Formula {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(variable) => variable.fmt(f),
+            Self::FirstOf(variables) => variables.fmt(f),
             Self::Expression { roots, .. } => write!(f, "expression over {roots:?}"),
         }
     }
@@ -492,9 +505,21 @@ impl Node {
 }
 
 impl Formula {
+    /// The formulas that need no expression engine, which is most of them.
+    fn simple(expression: &str) -> Option<Self> {
+        let variables: Option<Vec<Variable>> =
+            expression.split(" or ").map(|part| Variable::named(part.trim())).collect();
+        let mut variables = variables?;
+        if variables.len() > 1 {
+            return Some(Self::FirstOf(variables));
+        }
+        variables.pop().map(Self::Variable)
+    }
+
     fn reads(&self, root: &str) -> bool {
         match self {
-            Self::Variable(variable) => VARIABLES.iter().any(|(name, v)| v == variable && first_part(name) == root),
+            Self::Variable(variable) => variable.is_of(root),
+            Self::FirstOf(variables) => variables.iter().any(|variable| variable.is_of(root)),
             Self::Expression { roots, .. } => roots.contains(&root),
         }
     }
@@ -502,6 +527,7 @@ impl Formula {
     fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Lack> {
         match self {
             Self::Variable(variable) => Ok(variable.of(scope)),
+            Self::FirstOf(variables) => Ok(variables.iter().filter_map(|v| v.of(scope)).find(is_truthy)),
             Self::Expression { compiled, roots } => {
                 let context = context(scope, roots);
                 let result = compiled.eval(context).map_err(|_| Lack::Failed)?;
@@ -522,6 +548,18 @@ impl Computed {
             None if self.rule.required => Err(Lack::Missing),
             None => Ok(None),
         }
+    }
+}
+
+/// What counts as true in the expression language.
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
     }
 }
 
@@ -662,8 +700,8 @@ impl Compiler<'_> {
     }
 
     fn computed(&mut self, path: &str, rule: Rule) -> Option<Node> {
-        if let Some(variable) = Variable::named(&rule.expression) {
-            return Some(Node::Computed(Computed { expression: Formula::Variable(variable), rule }));
+        if let Some(formula) = Formula::simple(&rule.expression) {
+            return Some(Node::Computed(Computed { expression: formula, rule }));
         }
         let compiled = match ENGINE.compile_expression_owned(rule.expression.clone()) {
             Ok(compiled) => compiled,
@@ -707,6 +745,11 @@ fn expression_in(text: &str) -> Result<Option<&str>, &'static str> {
         None if !text.contains("{{") && !text.contains("}}") && !text.contains("{%") => Ok(None),
         _ => Err("a string is a literal or exactly one {{ expression }}; `~` joins texts inside it"),
     }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn first_part(name: &str) -> &str {

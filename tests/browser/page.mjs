@@ -148,7 +148,9 @@ export class Machine {
       }
       postMessage(data) {
         const copy = structuredClone(data);
-        for (const other of machine.channels) if (other !== this) clock.set(() => other.hear(copy), machine.distance);
+        const deliver = () => [...machine.channels].forEach((other) => other === this || other.hear(copy));
+        if (machine.distance) clock.set(deliver, machine.distance);
+        else setImmediate(deliver);
       }
       hear(data) {
         if (machine.channels.has(this)) this.dispatchEvent(Object.assign(new Event('message'), { data }));

@@ -4,8 +4,12 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod answers;
+mod claims;
+mod config;
 mod floorplan;
 mod forwarded;
+mod keys;
 mod kit;
 mod origin;
+mod policy;
 mod token;

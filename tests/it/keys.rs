@@ -1,0 +1,184 @@
+//! Keys: every algorithm signs what an independent verifier accepts, and public halves are published under their names.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::signing::{Algorithm, generate_pem};
+use countersign::verifier::{Expectation, Invalid, verify};
+use http::{Request, StatusCode};
+use jsonwebtoken::jwk::{JwkSet, ThumbprintHash};
+use serde_json::Value;
+
+use crate::kit::{BEHIND_PROXY, House, START, jose, mistakes, settings, visit};
+
+const TEXT_SECRET: &str = "a-text-secret-that-is-long-enough-for-the-strongest-of-the-three-0123456789";
+
+fn userinfo(algorithm: &str, key: &str) -> Vec<(String, String)> {
+    let symmetric = algorithm.starts_with("HS");
+    let (secret, pem) = if symmetric { (TEXT_SECRET, "") } else { ("", key) };
+    settings(
+        &BEHIND_PROXY,
+        &[
+            ("WIDGET_PRESET", "userinfo"),
+            ("WIDGET_AUDIENCE", "chat"),
+            ("WIDGET_ALGORITHM", algorithm),
+            ("WIDGET_SECRET", secret),
+            ("WIDGET_PRIVATE_KEY", pem),
+        ],
+    )
+}
+
+fn pem(algorithm: &str) -> String {
+    generate_pem(Algorithm::named(algorithm).unwrap()).unwrap_or_default()
+}
+
+async fn key_set(house: &House) -> Value {
+    house.ask(Request::get("/.well-known/jwks.json")).await.json()
+}
+
+/// The signer goes through one crypto interface and the verifier through another crate: both must agree, for each.
+#[tokio::test]
+async fn every_algorithm_signs_what_its_verifier_accepts() {
+    for algorithm in Algorithm::all() {
+        let house = House::of(&userinfo(algorithm.name(), &pem(algorithm.name())));
+        let token = house.ask(visit("/token", "alice")).await.token();
+        let parts = house.app.public.parts();
+        let widget = parts.widgets.get(None).unwrap();
+        let claims = verify(&token, &Expectation::of(widget), START).unwrap();
+        assert_eq!(claims["sub"], "alice", "{algorithm}");
+        assert_eq!(jose(&token)["alg"], algorithm.name());
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_touched_or_meant_for_others_does_not_hold() {
+    let house = House::of(&userinfo("ES256", &pem("ES256")));
+    let token = house.ask(visit("/token", "alice")).await.token();
+    let parts = house.app.public.parts();
+    let expected = Expectation::of(parts.widgets.get(None).unwrap());
+    let check = |token: &str, at: u64| verify(token, &expected, countersign::clock::UnixTime(at)).err();
+    assert_eq!(check(&token, START.0), None);
+    let pieces: Vec<&str> = token.split('.').collect();
+    let forged = URL_SAFE_NO_PAD
+        .encode(r#"{"sub":"mallory","exp":99999999999,"iss":"https://www.example.org/chat-identity","aud":"chat"}"#);
+    assert_eq!(check(&format!("{}.{forged}.{}", pieces[0], pieces[2]), START.0), Some(Invalid::Signature));
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+    assert!(check(&format!("{none}.{}.", pieces[1]), START.0).is_some());
+    let hs = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+    assert_eq!(check(&format!("{hs}.{}.{}", pieces[1], pieces[2]), START.0), Some(Invalid::Algorithm));
+    assert_eq!(check(&token, START.0 + 300 + 31), Some(Invalid::Expired));
+    assert_eq!(check(&token, START.0 - 3600), Some(Invalid::NotYet));
+    let wrong_aud = Expectation { audience: &["other".to_owned()], ..expected.clone() };
+    assert_eq!(verify(&token, &wrong_aud, START).err(), Some(Invalid::Audience));
+    let wrong_iss = Expectation { issuer: Some("https://other"), ..expected.clone() };
+    assert_eq!(verify(&token, &wrong_iss, START).err(), Some(Invalid::Issuer));
+    for garbage in ["", "a", "a.b", "a.b.c", "....", "é.é.é"] {
+        assert_eq!(check(garbage, START.0), Some(Invalid::Malformed), "{garbage}");
+    }
+}
+
+/// K-5.
+#[tokio::test]
+async fn a_public_key_is_published_under_its_thumbprint_and_tokens_name_it() {
+    for name in ["RS256", "ES256", "ES384", "EdDSA"] {
+        let house = House::of(&userinfo(name, &pem(name)));
+        let set: JwkSet = serde_json::from_value(key_set(&house).await).unwrap();
+        let key = &set.keys[0];
+        let thumbprint = key.thumbprint(ThumbprintHash::SHA256).unwrap();
+        assert_eq!(
+            key.common.key_id.as_deref(),
+            Some(thumbprint.as_str()),
+            "{name}: RFC 7638, by another implementation"
+        );
+        let token = house.ask(visit("/token", "alice")).await.token();
+        assert_eq!(jose(&token)["kid"], thumbprint, "{name}");
+    }
+}
+
+/// K-5.
+#[tokio::test]
+async fn a_shared_secret_is_never_published_and_names_no_key() {
+    let house = House::behind_proxy(&[]);
+    let answer = house.ask(Request::get("/.well-known/jwks.json")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, r#"{"keys":[]}"#));
+    assert!(jose(&house.ask(visit("/token", "alice")).await.token()).get("kid").is_none());
+}
+
+#[tokio::test]
+async fn no_published_key_has_a_private_member() {
+    for name in ["RS256", "ES256", "EdDSA"] {
+        let house = House::of(&userinfo(name, &pem(name)));
+        let key = key_set(&house).await["keys"][0].clone();
+        for member in ["d", "p", "q", "dp", "dq", "qi", "k", "oth"] {
+            assert!(key.get(member).is_none(), "{name}: {member}");
+        }
+        assert_eq!(key["use"], "sig");
+        assert_eq!(key["alg"], name);
+    }
+}
+
+/// K-2.
+#[tokio::test]
+async fn the_next_and_the_previous_key_are_published_and_do_not_sign() {
+    let (now, next, previous) = (pem("ES256"), pem("ES256"), pem("ES256"));
+    let mut vars = userinfo("ES256", &now);
+    vars.push(("WIDGET_PRIVATE_KEY_NEXT".to_owned(), next.clone()));
+    vars.push(("WIDGET_PRIVATE_KEY_PREVIOUS".to_owned(), previous));
+    let house = House::of(&vars);
+    let set = key_set(&house).await;
+    assert_eq!(set["keys"].as_array().unwrap().len(), 3);
+    let kid = jose(&house.ask(visit("/token", "alice")).await.token())["kid"].clone();
+    assert_eq!(kid, set["keys"][0]["kid"], "the active key signs");
+    let after = House::of(&userinfo("ES256", &next));
+    let kid_after = jose(&after.ask(visit("/token", "alice")).await.token())["kid"].clone();
+    assert!(
+        set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid_after),
+        "verifiers knew it before it signed"
+    );
+}
+
+#[test]
+fn a_key_of_another_kind_than_its_algorithm_does_not_start() {
+    for (algorithm, other) in [
+        ("RS256", "ES256"),
+        ("ES256", "ES384"),
+        ("ES384", "ES256"),
+        ("EdDSA", "ES256"),
+        ("ES256", "RS256"),
+        ("ES256", "EdDSA"),
+    ] {
+        let text = mistakes(&userinfo(algorithm, &pem(other)));
+        assert!(text.contains("WIDGET_PRIVATE_KEY: is not a key for"), "{algorithm} with {other}: {text}");
+    }
+    let text = mistakes(&userinfo("ES256", "not a key at all, but a long enough text"));
+    assert!(text.contains("WIDGET_PRIVATE_KEY: is not a PEM private key"), "{text}");
+}
+
+#[test]
+fn a_key_given_for_the_wrong_family_is_pointed_out() {
+    let mut vars = userinfo("HS256", "");
+    vars.push(("WIDGET_PRIVATE_KEY".to_owned(), pem("ES256")));
+    assert!(mistakes(&vars).contains("signs with a shared secret"));
+    let mut vars = userinfo("ES256", &pem("ES256"));
+    vars.push(("WIDGET_SECRET".to_owned(), TEXT_SECRET.to_owned()));
+    assert!(mistakes(&vars).contains("signs with WIDGET_PRIVATE_KEY"));
+    let mut vars = userinfo("ES256", &pem("ES256"));
+    vars.retain(|(name, _)| name != "WIDGET_PRIVATE_KEY");
+    assert!(mistakes(&vars).contains("countersign keygen --algorithm ES256"));
+}
+
+#[test]
+fn an_algorithm_the_vendor_does_not_verify_is_a_mistake() {
+    let text = mistakes(&settings(&BEHIND_PROXY, &[("WIDGET_ALGORITHM", "ES256")]));
+    assert!(text.contains("WIDGET_ALGORITHM: takes one of HS256"), "{text}");
+    let text = mistakes(&settings(&BEHIND_PROXY, &[("WIDGET_ALGORITHM", "none")]));
+    assert!(text.contains("WIDGET_ALGORITHM"), "{text}");
+}
+
+#[tokio::test]
+async fn other_pages_may_read_the_public_keys_and_caches_may_keep_them() {
+    let answer = House::behind_proxy(&[]).ask(Request::get("/.well-known/jwks.json")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert!(answer.header("cache-control").contains("max-age="));
+    let post = House::behind_proxy(&[]).ask(Request::post("/.well-known/jwks.json")).await;
+    assert_eq!(post.status, StatusCode::METHOD_NOT_ALLOWED);
+}
