@@ -116,7 +116,8 @@ test('an_answer_older_than_the_one_held_is_dropped', async () => {
 
 test('a_neighbours_answer_that_is_expired_or_from_the_future_is_not_taken', async () => {
   const machine = new Machine();
-  const ours = source(machine.tab());
+  const page = machine.tab();
+  const ours = source(page);
   const neighbour = new (machine.tab().BroadcastChannel)();
   const send = (wall) => neighbour.postMessage({
     type: 'answer',
@@ -125,15 +126,14 @@ test('a_neighbours_answer_that_is_expired_or_from_the_future_is_not_taken', asyn
     answer: { token: 'a.b.c', expires_in: 600 },
     wall,
   });
-  const events = [];
-  ours.subscribe((event) => events.push(event));
+  page.show(false);
+  const events = heard(ours);
   await machine.advance(700_000);
-  const before = events.length;
   send(machine.clock.wall + MINUTE);
   send(machine.clock.wall - 650_000);
   neighbour.postMessage(null);
   await machine.advance(10);
-  assert.equal(events.length, before);
+  assert.deepEqual(events, []);
   send(machine.clock.wall - 1000);
   await machine.advance(10);
   assert.equal(ours.current().token, 'a.b.c');

@@ -11,5 +11,8 @@ mod forwarded;
 mod keys;
 mod kit;
 mod origin;
+mod peer;
 mod policy;
+mod records;
 mod token;
+mod upstream;

@@ -1,0 +1,185 @@
+//! What is written down: every decision, and never a secret, a token, a name, or an address.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use countersign::config::Config;
+use countersign::env::Env;
+use http::{Method, Request, StatusCode};
+use serde_json::Value;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, page, settings, visit};
+
+fn lines(house: &House) -> Vec<Value> {
+    house.records.text(&house.app).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_decision_about_a_token_is_written_down_once() {
+    let house = House::behind_proxy(&[("RATE_LIMIT_VISITOR", "1/m")]);
+    let issued = house.ask(visit("/token", "alice").header("x-request-id", "trace-1")).await;
+    house.ask(visit("/token", "alice")).await;
+    house.ask(page("/token")).await;
+    house.ask(visit("/token", "a@b")).await;
+    let lines = lines(&house);
+    let outcomes: Vec<&str> = lines.iter().map(|l| l["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["issued", "rate_limited", "login_required", "identity_incomplete"]);
+    assert_eq!(lines[0]["request"], "trace-1");
+    assert_eq!(lines[0]["exp"], issued.claims()["exp"]);
+    assert_eq!(lines[0]["subject"], lines[1]["subject"], "one visitor, one hash");
+    assert_ne!(lines[0]["subject"], lines[3]["subject"]);
+    assert_eq!(lines[0]["subject"].as_str().unwrap().len(), 16);
+    assert_eq!(lines[0]["client"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn one_key_gives_one_visitor_the_same_hash_on_every_replica() {
+    let subject = countersign::identity::Subject::new("alice").unwrap();
+    let hash = |key: &str| {
+        let settings =
+            countersign::audit::AuditSettings::read(&mut Env::new([("AUDIT_LOG", "off"), ("AUDIT_KEY", key)]));
+        countersign::audit::Audit::start(settings, countersign::clock::Clock::system()).subject_hash(&subject)
+    };
+    let key = "an-audit-key-that-two-replicas-share-9753";
+    assert_eq!(hash(key), hash(key));
+    assert_ne!(hash(key), hash("another-audit-key-of-another-service-1"));
+}
+
+/// LOG-2.
+#[tokio::test]
+async fn a_request_id_that_could_mean_something_in_a_log_is_replaced() {
+    let house = House::behind_proxy(&[]);
+    let long = "a".repeat(65);
+    for id in ["a b", "\"}", "a\\n", "é", "", &long] {
+        let mut request = visit("/token", "alice").body(Body::empty()).unwrap();
+        request.headers_mut().insert("x-request-id", http::HeaderValue::from_bytes(id.as_bytes()).unwrap());
+        house.send(request).await;
+    }
+    for line in lines(&house) {
+        let id = line["request"].as_str().unwrap();
+        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && id.len() < 30, "{id}");
+    }
+}
+
+/// A writer that keeps everything.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Kept {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+const NEXT: &str = "canary-proof-next-kX4vQm8Zt2Lr6Wp0Jd3H";
+const AUDIT: &str = "canary-audit-key-7Bs5Yc1Gf9AkX4vQm8Zt2";
+const PROXY: &str = "http://canary-user:canary-proxy-password@127.0.0.1:9";
+
+fn canaries() -> Vec<(String, String)> {
+    settings(
+        &BEHIND_PROXY,
+        &[
+            ("FORWARDED_PROOF_SECRET_NEXT", NEXT),
+            ("AUDIT_KEY", AUDIT),
+            ("HTTPS_PROXY", PROXY),
+            ("WIDGET_ANSWER_CLAIMS", "email"),
+        ],
+    )
+}
+
+/// LOG-1, H-9: a canary in every secret setting, and in everything a visitor brings.
+#[tokio::test]
+async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug_output() {
+    let kept = Kept::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(kept.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let house = House::of(&canaries());
+    let token = house.ask(visit("/token", "canarysubject")).await.token();
+    let requests = [
+        visit("/token", "canary@subject").header("cookie", "sid=canary-cookie"),
+        page("/token").header("x-countersign-proof", "canary-wrong-proof").header("x-forwarded-user", "canarysubject"),
+        visit("/token", "canarysubject").header("x_forwarded_user", "canary-alias"),
+        visit("/token?userId=canary-query", "canarysubject")
+            .header("origin", "https://canary-origin.example")
+            .header("sec-fetch-site", "cross-site"),
+        visit("/canary-path", "canarysubject").header("authorization", "Bearer canary-bearer"),
+        visit("/token", "canarysubject").method(Method::PUT),
+    ];
+    let mut answers = String::new();
+    for request in requests {
+        answers.push_str(&house.ask(request).await.text);
+    }
+    drop(guard);
+    let config = Config::read(Env::new(canaries()), &countersign::clock::Clock::system()).unwrap();
+    let outputs = [
+        ("log", String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()),
+        ("audit", house.records.text(&house.app)),
+        ("answers", answers),
+        ("metrics", house.app.public.metrics.render()),
+        ("debug", format!("{:?} {config:?} {:?}", house.app, Env::new(canaries()))),
+        ("settings", countersign::env::effective_table(&config.reading.effective)),
+    ];
+    let secrets =
+        [SECRET, PROOF, NEXT, AUDIT, "canary-proxy-password", "canary", "jane@example.org", "Jane Doe", token.as_str()];
+    for (place, text) in &outputs {
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} appears in {place}: {text}");
+        }
+    }
+}
+
+/// The same for mistakes: a wrong secret is named, never shown.
+#[test]
+fn no_mistake_shows_the_secret_it_is_about() {
+    for (name, value) in [
+        ("WIDGET_SECRET", "!!canary-not-base64!!"),
+        ("FORWARDED_PROOF_SECRET", "canary short"),
+        ("HTTPS_PROXY", "canary proxy"),
+        ("WIDGET_SECRET", "Y2FuYXJ5"),
+    ] {
+        let text = crate::kit::mistakes(&settings(&BEHIND_PROXY, &[(name, value)]));
+        assert!(text.contains(name) && !text.contains("canary") && !text.contains("Y2FuYXJ5"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_was_issued_and_refused_and_name_nobody() {
+    let house = House::behind_proxy(&[]);
+    house.ask(visit("/token", "alice")).await;
+    house.ask(page("/token")).await;
+    house.ask(visit("/token", "alice").header("x_forwarded_user", "m")).await;
+    let text = house.app.public.metrics.render();
+    assert!(text.contains(r#"countersign_tokens_issued_total{widget="medchat",source="forwarded"} 1"#), "{text}");
+    assert!(text.contains(r#"code="login_required",reason="no_session"} 1"#), "{text}");
+    assert!(text.contains(r#"code="bad_request",reason="header_alias"} 1"#), "{text}");
+    assert!(text.trim_end().ends_with("# EOF"));
+}
+
+#[tokio::test]
+async fn health_depends_on_nothing_a_request_says() {
+    let house = House::behind_proxy(&[]);
+    let get = |path: &str| house.app.admin.handle(Request::get(path).body(Body::empty()).unwrap());
+    assert_eq!(get("/live").await.status(), StatusCode::OK);
+    assert_eq!(get("/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE, "not before it listens");
+    house.app.admin.set_ready(true);
+    assert_eq!(get("/ready").await.status(), StatusCode::OK);
+    for path in ["/live", "/ready", "/metrics", "/admin"] {
+        let public = house.ask(Request::get(path).header("user-agent", "kube-probe/1.30")).await;
+        assert_eq!(public.status, StatusCode::NOT_FOUND, "{path} is not for visitors (RT-2)");
+    }
+}
