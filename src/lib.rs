@@ -21,6 +21,7 @@
 //!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation.
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
 //!    a proof. The [`verifier`] is the other side: it checks what we sign.
+//!    The visitor's id may be a [`pseudonym`], sealed by [`siv`], that only this organisation can read back.
 //! 5. [`limits`] holds what one visitor may ask for; [`audit`] writes down every decision; [`metrics`] counts.
 //!
 //! # The doors
@@ -57,9 +58,11 @@ pub mod outbound;
 pub mod peer;
 pub mod policy;
 pub mod presets;
+pub mod pseudonym;
 pub mod secret;
 pub mod session;
 pub mod signing;
+pub mod siv;
 pub mod sources;
 pub mod telemetry;
 pub mod ticket;

@@ -14,6 +14,7 @@ mod kit;
 mod origin;
 mod peer;
 mod policy;
+mod pseudonym;
 mod records;
 mod token;
 mod upstream;
