@@ -16,6 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::clock::Clock;
@@ -217,10 +218,24 @@ impl Target {
     /// # Errors
     /// [`Fault`] when there is no complete answer. An answer with an error status is an answer.
     pub async fn call(&self, call: Call) -> Result<Reply, Fault> {
+        self.call_by(call, self.deadline()).await
+    }
+
+    /// When a call that begins now must be over. For several calls that share one deadline ([`Target::call_by`]).
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.deadline
+    }
+
+    /// As [`Target::call`], but to be over by `deadline`.
+    ///
+    /// # Errors
+    /// As [`Target::call`].
+    pub async fn call_by(&self, call: Call, deadline: Instant) -> Result<Reply, Fault> {
         let _place = self.waiting.try_acquire().map_err(|_| Fault::Busy)?;
         let turn = self.breaker.admit()?;
         let began = AtomicBool::new(false);
-        let result = tokio::time::timeout(self.limits.deadline, self.attempt_twice(call, &began)).await;
+        let result = tokio::time::timeout_at(deadline, self.attempt_twice(call, &began)).await;
         if result.is_err() && !began.load(Ordering::Relaxed) {
             // It never left the queue: that says we are busy, and nothing about the server.
             return Err(Fault::Busy);
@@ -332,7 +347,7 @@ impl Resolve for CarefulResolver {
 
 /// Stops calls after repeated failure; lets one probe through after a rest.
 #[derive(Debug)]
-struct Breaker {
+pub struct Breaker {
     clock: Clock,
     state: Mutex<BreakerState>,
 }
@@ -350,16 +365,24 @@ const FAILURES: u32 = 5;
 const REST: Duration = Duration::from_secs(2);
 
 impl Breaker {
-    fn new(clock: Clock) -> Self {
+    /// A breaker that lets calls through.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
         Self { clock, state: Mutex::default() }
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether calls are stopped at present.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         let now = self.clock.monotonic();
         self.lock().resting_until.is_some_and(|until| now < until)
     }
 
-    fn admit(&self) -> Result<Turn<'_>, Fault> {
+    /// Permission to make one call, to be settled with how it went.
+    ///
+    /// # Errors
+    /// [`Fault::Resting`] while calls are stopped.
+    pub fn admit(&self) -> Result<Turn<'_>, Fault> {
         let now = self.clock.monotonic();
         let mut state = self.lock();
         match state.resting_until {
@@ -379,14 +402,16 @@ impl Breaker {
 }
 
 /// Permission to make one call. A call whose caller went away gives the permission back without a verdict.
-struct Turn<'a> {
+#[derive(Debug)]
+pub struct Turn<'a> {
     breaker: &'a Breaker,
     probe: bool,
     settled: bool,
 }
 
 impl Turn<'_> {
-    fn settle(mut self, well: bool) {
+    /// Gives the verdict: the call went well, or it did not.
+    pub fn settle(mut self, well: bool) {
         self.settled = true;
         let now = self.breaker.clock.monotonic();
         let mut state = self.breaker.lock();
