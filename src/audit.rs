@@ -71,6 +71,7 @@ struct Inner {
 /// Settings of this room, opened.
 pub struct AuditSettings {
     sink: Option<Box<dyn Write + Send>>,
+    on_stdout: bool,
     key: SecretSlice<u8>,
 }
 
@@ -99,13 +100,23 @@ impl AuditSettings {
             },
         };
         let key = env.secret(&AUDIT_KEY).map(|key| key.expose_secret().as_bytes().to_vec());
-        Self { sink, key: key.unwrap_or_else(|| random_bytes::<32>().to_vec()).into() }
+        let key = key.unwrap_or_else(|| random_bytes::<32>().to_vec()).into();
+        Self { sink, on_stdout: place == "stdout", key }
+    }
+
+    /// The same for a command that prints its answer on standard output: records that would go there go to standard
+    /// error instead.
+    #[must_use]
+    pub fn beside_output(self) -> Self {
+        let sink: Option<Box<dyn Write + Send>> =
+            if self.on_stdout { Some(Box::new(std::io::stderr())) } else { self.sink };
+        Self { sink, on_stdout: false, key: self.key }
     }
 
     /// Records to `sink`; for tests and the demo.
     #[must_use]
     pub fn to(sink: Option<Box<dyn Write + Send>>) -> Self {
-        Self { sink, key: random_bytes::<32>().to_vec().into() }
+        Self { sink, on_stdout: false, key: random_bytes::<32>().to_vec().into() }
     }
 }
 
@@ -145,6 +156,19 @@ impl Audit {
         let Some(queue) = &self.0.queue else { return };
         let line = self.line(record);
         queue.push(line.as_bytes());
+    }
+
+    /// Writes down that an operator asked whom a pseudonym stands for.
+    pub fn unmasked(&self, outcome: &str, subject: Option<&Subject>) {
+        let Some(queue) = &self.0.queue else { return };
+        let at = self.0.clock.since_epoch();
+        let subject = subject.map(|s| self.subject_hash(s)).unwrap_or_default();
+        let line = format!(
+            r#"{{"audit":"unmask","at":{}.{:03},"outcome":"{outcome}","subject":"{subject}"}}"#,
+            at.as_secs(),
+            at.subsec_millis(),
+        );
+        queue.push(format!("{line}\n").as_bytes());
     }
 
     /// Waits until everything recorded so far has been handed to the sink.

@@ -40,6 +40,8 @@ pub struct Scope<'a> {
     pub widget: &'a str,
     /// What the connector brought back, where there is one.
     pub ticket: Option<&'a Ticket>,
+    /// Whether the visitor is one of the organisation's agents.
+    pub agent: bool,
     /// The few things a page may say. Not identity.
     pub page: &'a PageInput,
 }
@@ -66,6 +68,7 @@ enum Variable {
     Attribute(String),
     Source,
     Widget,
+    Agent,
     SessionExpiresAt,
     SessionAuthenticatedAt,
     TicketToken,
@@ -78,7 +81,7 @@ enum Variable {
     PageLongitude,
 }
 
-const VARIABLES: [(&str, Variable); 19] = [
+const VARIABLES: [(&str, Variable); 20] = [
     ("subject", Variable::Subject),
     ("name", Variable::Name),
     ("email", Variable::Email),
@@ -88,6 +91,7 @@ const VARIABLES: [(&str, Variable); 19] = [
     ("attributes", Variable::Attributes),
     ("source", Variable::Source),
     ("widget", Variable::Widget),
+    ("agent", Variable::Agent),
     ("session.expires_at", Variable::SessionExpiresAt),
     ("session.authenticated_at", Variable::SessionAuthenticatedAt),
     ("ticket.token", Variable::TicketToken),
@@ -131,6 +135,7 @@ impl Variable {
             Self::Attribute(name) => identity.attributes.get(name).cloned(),
             Self::Source => Some(Value::from(session.source)),
             Self::Widget => Some(Value::from(scope.widget)),
+            Self::Agent => scope.agent.then_some(Value::Bool(true)),
             Self::SessionExpiresAt => time(session.expires_at),
             Self::SessionAuthenticatedAt => time(session.authenticated_at),
             Self::TicketToken => ticket(|t| Some(t.token.expose_secret().to_owned())),

@@ -7,8 +7,10 @@ pub mod keygen;
 pub mod mint;
 pub mod presets;
 pub mod preview;
+pub mod pseudonym;
 pub mod serve;
 pub mod settings;
+pub mod unmask;
 pub mod verify;
 
 use std::io::Write;
@@ -63,6 +65,10 @@ enum Command {
     Presets(presets::PresetsArgs),
     /// Make a strong secret or a key pair.
     Keygen(keygen::KeygenArgs),
+    /// Show whom a pseudonym stands for, for a data-subject request; writes an audit record.
+    Unmask(unmask::UnmaskArgs),
+    /// Show the pseudonym under which a widget's vendor knows a visitor.
+    Pseudonym(pseudonym::PseudonymArgs),
     /// List every setting, as a table or as a commented file.
     Settings(settings::SettingsArgs),
     /// Ask a running service whether it is ready; for container health checks.
@@ -136,6 +142,8 @@ pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Wr
         Command::Verify(args) => verify::run(&args, &mut world),
         Command::Presets(args) => presets::run(&args, &mut world),
         Command::Keygen(args) => keygen::run(&args, &mut world),
+        Command::Unmask(args) => unmask::run(&args, &mut world),
+        Command::Pseudonym(args) => pseudonym::run(&args, &mut world),
         Command::Settings(args) => settings::run(&args, &mut world),
         Command::Health(args) => health::run(&args, &mut world).await,
         Command::Demo(args) => demo::run(&args, &mut world).await,

@@ -1,6 +1,7 @@
 //! Every room's settings, composed into one configuration. Only `app.rs` and the command line look in here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -10,9 +11,11 @@ use crate::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
 use crate::issuance::Issuer;
 use crate::keyring::Keyring;
 use crate::limits::Limiter;
+use crate::origin::Origin;
 use crate::outbound::Outbound;
 use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
 use crate::policy::Policy;
+use crate::pseudonym::{Namespaces, Pseudonyms};
 use crate::session::Authenticator;
 use crate::sources::forwarded::{self, Forwarded};
 use crate::sources::upstream::{self, Upstream};
@@ -58,6 +61,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Widgets", vars: Widget::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
     Section { title: "A widget's rules", vars: Policy::VARS },
+    Section { title: "Pseudonyms", vars: Pseudonyms::VARS },
     Section { title: "Time and limits", vars: Issuer::VARS },
     Section { title: "Allowances", vars: Limiter::VARS },
     Section { title: "Records and logs", vars: AuditSettings::VARS },
@@ -73,6 +77,8 @@ const PREFIXES: &[&str] = &[
     "UPSTREAM_",
     "TOKEN_",
     "AUDIT_",
+    "PSEUDONYM_",
+    "SUBJECT_NAMESPACE",
     "RATE_LIMIT_",
     "PUBLIC_URL",
     "ALLOWED_ORIGIN",
@@ -103,6 +109,8 @@ pub struct Config {
     pub proxies: TrustedProxies,
     /// The widgets.
     pub widgets: Vec<Widget>,
+    /// What the widgets share.
+    pub shared: Shared,
     /// The sources and the issuer over them.
     pub issuer: Issuer,
     /// Allowances.
@@ -128,7 +136,7 @@ impl Config {
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
-        let shared = Shared { public_url: public_url.clone(), origins: other_origins };
+        let shared = read_shared(&mut env, public_url.clone(), other_origins);
         let widgets = Widget::read_all(&mut env, &shared);
         let skew = Issuer::read_skew(&mut env);
         let limiter = Limiter::read(&mut env, clock);
@@ -144,6 +152,7 @@ impl Config {
             token,
             proxies,
             widgets,
+            shared,
             issuer: Issuer::new(chain, clock.clone(), skew),
             limiter,
             audit,
@@ -156,6 +165,11 @@ impl Config {
     pub fn mount(&self) -> String {
         self.public_url.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
+}
+
+fn read_shared(env: &mut Env, public_url: Option<Url>, origins: Vec<Origin>) -> Shared {
+    let pseudonyms = Pseudonyms::read(env).map(Arc::new);
+    Shared { public_url, origins, pseudonyms, namespaces: Arc::new(Namespaces::read(env)) }
 }
 
 fn read_admin(env: &mut Env) -> Option<Address> {

@@ -138,8 +138,15 @@ impl Issuer {
         widget.policy.check(session, self.clock.now()).map_err(Refusal::Forbidden)?;
         let stamp =
             Stamp::new(&self.clock, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)?;
-        let subject = widget.subject(&session.identity.subject);
-        let scope = Scope { session, subject: &subject, widget: &widget.name, ticket: None, page };
+        let subject = widget.subject(session);
+        let scope = Scope {
+            session,
+            subject: &subject,
+            widget: &widget.name,
+            ticket: None,
+            agent: widget.is_agent(session),
+            page,
+        };
         let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
         Ok((claims, stamp))
     }

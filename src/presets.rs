@@ -11,6 +11,17 @@ use crate::claims::{Stamped, SubjectRule};
 use crate::env::Var;
 use crate::secret::Encoding;
 
+/// How a visitor's id is written for a vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectForm {
+    /// As the host knows it.
+    Plain,
+    /// Lower-case hexadecimal of its UTF-8 bytes.
+    Hex,
+    /// A pairwise id that only this organisation can read back.
+    Pseudonym,
+}
+
 /// How a vendor wants the visitor's proof.
 #[derive(Debug)]
 pub struct Profile {
@@ -34,6 +45,8 @@ pub struct Profile {
     pub template: &'static str,
     /// The claim that says who the visitor is.
     pub subject: Option<SubjectRule>,
+    /// How the visitor's id is written when the operator says nothing.
+    pub subject_form: SubjectForm,
     /// Claims taken from the stamp.
     pub stamped: &'static [Stamped],
     /// Whether `iss` and `aud` are part of the format.

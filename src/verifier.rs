@@ -140,9 +140,10 @@ pub fn self_test(widget: &Widget, clock: &Clock) -> Result<(), String> {
     identity.name = Some("Self Test".to_owned());
     identity.email = Some("selftest@example.org".to_owned());
     let session = Session { identity, source: "self-test", expires_at: None, authenticated_at: Some(clock.now()) };
-    let written = widget.subject(&session.identity.subject);
+    let written = widget.subject(&session);
     let page = PageInput::default();
-    let scope = Scope { session: &session, subject: &written, widget: &widget.name, ticket: None, page: &page };
+    let scope =
+        Scope { session: &session, subject: &written, widget: &widget.name, ticket: None, agent: false, page: &page };
     let stamp = Stamp::new(clock, widget.lifetime, std::time::Duration::ZERO, None).ok_or("lifetime is zero")?;
     let Ok(claims) = widget.template.fill(&scope, &stamp) else { return Ok(()) };
     let proof = widget.keyring.signer.sign(&claims).map_err(|e| e.to_string())?;

@@ -5,6 +5,7 @@ pub mod headers;
 pub mod keys;
 pub mod listen;
 pub mod origin;
+pub mod page;
 pub mod problem;
 pub mod token;
 

@@ -1,6 +1,7 @@
 //! A widget: a vendor's profile bound to this organisation's keys, claims and rules. Bound once, at start.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -12,7 +13,9 @@ use crate::identity::{SUBJECT_MAX, Subject};
 use crate::keyring::{KeyPolicy, Keyring};
 use crate::origin::Origin;
 use crate::policy::Policy;
-use crate::presets::{self, Profile};
+use crate::presets::{self, Profile, SubjectForm};
+use crate::pseudonym::{Namespaces, PAIRWISE_ID, Pseudonyms, Realm};
+use crate::session::Session;
 use crate::signing::HeaderOptions;
 
 /// Names of the widgets, when there are several.
@@ -37,7 +40,7 @@ pub const SUBJECT: Var = Var::new(
     "WIDGET_SUBJECT",
     "",
     "hex",
-    "How the visitor's id is written for this vendor: plain, or hex (of its UTF-8 bytes, alphanumeric).",
+    "How the visitor's id is written for this vendor: plain; hex (of its UTF-8 bytes); or pseudonym (the same for one visitor, different for every widget, readable only with PSEUDONYM_KEY). Most presets default to plain.",
 );
 /// Which claim holds the id.
 pub const SUBJECT_CLAIM: Var = Var::new(
@@ -102,6 +105,27 @@ pub const BESIDE: Var = Var::new(
     "email",
     "Claims that the JSON answer also carries in clear, because the vendor's page call needs them.",
 );
+/// The page's language.
+pub const PAGE_LOCALE: Var = Var::new(
+    "WIDGET_PAGE_LOCALE",
+    "false",
+    "true",
+    "Let the page say its language (`?locale=`): `page.locale` in the claim template. Unverified, and never identity.",
+);
+/// The page's place.
+pub const PAGE_LOCATION: Var = Var::new(
+    "WIDGET_PAGE_LOCATION",
+    "false",
+    "true",
+    "Let the page say where the visitor is (`?lat=&long=`): `page.location` in the claim template. Unverified, and never identity.",
+);
+/// The group of agents.
+pub const AGENT_GROUP: Var = Var::new(
+    "WIDGET_AGENT_GROUP",
+    "",
+    "chat-agents",
+    "The group whose members are agents: `agent` in the claim template is true for them and absent for everybody else.",
+);
 /// Origins.
 pub const ALLOWED_ORIGINS: Var = Var::new(
     "WIDGET_ALLOWED_ORIGINS",
@@ -110,22 +134,35 @@ pub const ALLOWED_ORIGINS: Var = Var::new(
     "Other origins whose pages may fetch this widget's token (exact, comma-separated); ALLOWED_ORIGINS when not set.",
 );
 
-/// How a visitor's id is written for a vendor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubjectForm {
-    /// As the host knows it.
-    Plain,
-    /// Lower-case hexadecimal of its UTF-8 bytes.
-    Hex,
+const SUBJECT_FORMS: [(&str, SubjectForm); 3] =
+    [("plain", SubjectForm::Plain), ("hex", SubjectForm::Hex), ("pseudonym", SubjectForm::Pseudonym)];
+
+/// What a page may say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageMay {
+    /// Its language.
+    pub locale: bool,
+    /// Where the visitor is.
+    pub location: bool,
 }
 
-impl SubjectForm {
-    const NAMES: [(&'static str, Self); 2] = [("plain", Self::Plain), ("hex", Self::Hex)];
+/// Writes visitors' ids for one widget.
+#[derive(Debug, Clone)]
+enum Writer {
+    Plain,
+    Hex,
+    Pseudonym { keys: Arc<Pseudonyms>, namespaces: Arc<Namespaces>, audience: String },
+}
 
-    fn write(self, subject: &Subject) -> Cow<'_, str> {
+impl Writer {
+    fn write<'a>(&self, source: &str, subject: &'a Subject) -> Cow<'a, str> {
         match self {
             Self::Plain => Cow::Borrowed(subject.as_str()),
             Self::Hex => Cow::Owned(hex::encode(subject.as_str())),
+            Self::Pseudonym { keys, namespaces, audience } => {
+                let realm = Realm { namespace: namespaces.of(source), audience };
+                Cow::Owned(keys.mask(realm, subject).into())
+            }
         }
     }
 }
@@ -141,8 +178,13 @@ pub struct Widget {
     pub keyring: Keyring,
     /// Its claims.
     pub template: ClaimTemplate,
-    /// How the visitor's id is written.
-    pub subject_form: SubjectForm,
+    /// What a page may say.
+    pub page_may: PageMay,
+    /// The group whose members are agents.
+    pub agent_group: Option<String>,
+    /// What its pseudonyms are bound to.
+    pub pairwise_id: String,
+    writer: Writer,
     /// How long a token is good at most.
     pub lifetime: Duration,
     /// Largest token in bytes.
@@ -164,6 +206,10 @@ pub struct Shared {
     pub public_url: Option<Url>,
     /// Origins for widgets that name none.
     pub origins: Vec<Origin>,
+    /// Keys of pseudonyms, where there are any.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
+    /// Which login system each source's subjects belong to.
+    pub namespaces: Arc<Namespaces>,
 }
 
 impl Widget {
@@ -182,6 +228,9 @@ impl Widget {
         &TOKEN_MAX,
         &TOKEN_FIELD,
         &BESIDE,
+        &PAGE_LOCALE,
+        &PAGE_LOCATION,
+        &AGENT_GROUP,
         &ALLOWED_ORIGINS,
     ];
 
@@ -217,7 +266,9 @@ impl Widget {
         let keyring = Keyring::read(env, policy, &options);
         let registered = read_registered(env, profile, shared);
         let template = read_template(env, profile, registered);
-        let subject_form = env.is_set(&SUBJECT).then(|| env.choice(&SUBJECT, &SubjectForm::NAMES)).flatten();
+        let own_name = name.unwrap_or(profile.name);
+        let pairwise_id = env.text(&PAIRWISE_ID).unwrap_or_else(|| own_name.to_owned());
+        let writer = read_writer(env, profile, shared, &pairwise_id);
         let lifetime = read_lifetime(env, profile);
         let token_max = env.parse(&TOKEN_MAX).unwrap_or(profile.token_max);
         let token_field = env.text(&TOKEN_FIELD).unwrap_or_else(|| profile.token_field.to_owned());
@@ -227,11 +278,14 @@ impl Widget {
         let origins = if env.is_set(&ALLOWED_ORIGINS) { env.list(&ALLOWED_ORIGINS) } else { shared.origins.clone() };
         let policy = Policy::read(env);
         Some(Self {
-            name: name.unwrap_or(profile.name).to_owned(),
+            name: own_name.to_owned(),
             profile,
             keyring: keyring?,
             template: template?,
-            subject_form: subject_form.unwrap_or(SubjectForm::Plain),
+            page_may: PageMay { locale: env.flag(&PAGE_LOCALE), location: env.flag(&PAGE_LOCATION) },
+            agent_group: env.text(&AGENT_GROUP),
+            pairwise_id,
+            writer: writer?,
             lifetime: lifetime?,
             token_max,
             token_field,
@@ -243,8 +297,14 @@ impl Widget {
 
     /// The visitor's id as this widget's vendor is to know it.
     #[must_use]
-    pub fn subject<'a>(&self, subject: &'a Subject) -> Cow<'a, str> {
-        self.subject_form.write(subject)
+    pub fn subject<'a>(&self, session: &'a Session) -> Cow<'a, str> {
+        self.writer.write(session.source, &session.identity.subject)
+    }
+
+    /// Whether this visitor is one of the organisation's agents.
+    #[must_use]
+    pub fn is_agent(&self, session: &Session) -> bool {
+        self.agent_group.as_ref().is_some_and(|group| session.identity.groups.contains(group))
     }
 }
 
@@ -339,6 +399,27 @@ fn read_template(env: &mut Env, profile: &'static Profile, registered: Registere
                 env.mistake_in(&CLAIMS, &error.to_string());
             }
             None
+        }
+    }
+}
+
+fn read_writer(env: &mut Env, profile: &Profile, shared: &Shared, audience: &str) -> Option<Writer> {
+    let chosen = env.choice(&SUBJECT, &SUBJECT_FORMS);
+    if chosen.is_none() && env.is_set(&SUBJECT) {
+        return None;
+    }
+    match chosen.unwrap_or(profile.subject_form) {
+        SubjectForm::Plain => Some(Writer::Plain),
+        SubjectForm::Hex => Some(Writer::Hex),
+        SubjectForm::Pseudonym => {
+            let Some(keys) = shared.pseudonyms.clone() else {
+                let name = env.name_of(&SUBJECT);
+                let why =
+                    format!("is required for pseudonyms ({name}): `countersign keygen --kind pseudonym` makes one");
+                env.mistake_in(&crate::pseudonym::KEY, &why);
+                return None;
+            };
+            Some(Writer::Pseudonym { keys, namespaces: shared.namespaces.clone(), audience: audience.to_owned() })
         }
     }
 }

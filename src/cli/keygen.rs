@@ -1,6 +1,6 @@
 //! `countersign keygen`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Exit, World};
 use crate::clock::random_bytes;
@@ -13,9 +13,20 @@ pub struct KeygenArgs {
     /// For which algorithm; an asymmetric one makes a private key in PEM.
     #[arg(long, default_value = "HS256")]
     algorithm: String,
+    /// What for: the signature of `--algorithm`, or the key of pseudonyms (64 bytes, base64url).
+    #[arg(long, value_enum, default_value_t = Kind::Signature)]
+    kind: Kind,
     /// How to write a secret: utf8 (text any vendor takes), base64, base64url, hex.
     #[arg(long, default_value = "base64url")]
     encoding: Encoding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A secret or key pair that signs tokens.
+    Signature,
+    /// The key of pseudonyms.
+    Pseudonym,
 }
 
 /// Prints a fresh secret or private key.
@@ -23,6 +34,10 @@ pub struct KeygenArgs {
 /// # Errors
 /// An unknown algorithm.
 pub fn run(args: &KeygenArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    if args.kind == Kind::Pseudonym {
+        writeln!(world.out, "{}", Encoding::Base64Url.encode(&random_bytes::<64>()))?;
+        return Ok(Exit::Well);
+    }
     let names: Vec<&str> = Algorithm::all().map(Algorithm::name).collect();
     let algorithm = Algorithm::named(&args.algorithm)
         .ok_or_else(|| anyhow::anyhow!("there is no algorithm `{}`; there are {}", args.algorithm, names.join(", ")))?;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Profile;
+use super::{Profile, SubjectForm};
 use crate::claims::{Stamped, SubjectRule};
 use crate::keyring;
 use crate::secret::Encoding;
@@ -30,6 +30,7 @@ pub const PROFILE: Profile = Profile {
   "email": { "$claim": "{{ email }}", "max": 200, "overlong": "refuse" }
 }"#,
     subject: Some(SubjectRule { claim: Cow::Borrowed("external_id"), max: 200, alphanumeric: true }),
+    subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::Expires],
     addressed: false,
     lifetime: Duration::from_hours(4),

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Profile;
+use super::{Profile, SubjectForm};
 use crate::claims::{Stamped, SubjectRule};
 use crate::identity::SUBJECT_MAX;
 use crate::keyring;
@@ -33,6 +33,7 @@ pub const PROFILE: Profile = Profile {
   "locale": "{{ locale }}"
 }"#,
     subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: SUBJECT_MAX, alphanumeric: false }),
+    subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
     addressed: true,
     lifetime: Duration::from_mins(5),

@@ -18,9 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::headers::{JSON, private, share_with};
 use super::origin::{Stranger, has_fetch_metadata, listed_origin};
 use super::problem::Problem;
-use super::{Parts, Public, RequestId};
+use super::{Parts, Public, RequestId, page};
 use crate::audit::Record;
-use crate::claims::PageInput;
 use crate::env::{Env, Var};
 use crate::issuance::Issued;
 use crate::peer::Peer;
@@ -151,7 +150,8 @@ async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head) ->
         Err(refusal) => return (None, Err(Problem::Refused(refusal))),
     };
     let allowance = public.limiter.take(&widget.name, session.identity.subject.as_str()).map_err(Problem::RateLimited);
-    let issue = || parts.issuer.issue_to(widget, &session, &PageInput::default()).map_err(Problem::Refused);
+    let issue =
+        || parts.issuer.issue_to(widget, &session, &page::read(widget, head.uri.query())).map_err(Problem::Refused);
     let result = allowance.and_then(|()| issue());
     (Some(session), result)
 }

@@ -43,9 +43,16 @@ fn jane() -> Session {
 fn fill_with(template: &str, registered: Registered, session: &Session) -> Result<Map<String, Value>, Incomplete> {
     let (clock, _) = Clock::manual(START);
     let template = ClaimTemplate::compile(template, registered).unwrap();
-    let stamp = Stamp::new(&clock, Duration::from_secs(60), Duration::ZERO, None).unwrap();
+    let stamp = Stamp::new(&clock, Duration::from_mins(1), Duration::ZERO, None).unwrap();
     let page = PageInput::default();
-    let scope = Scope { session, subject: session.identity.subject.as_str(), widget: "w", ticket: None, page: &page };
+    let scope = Scope {
+        session,
+        subject: session.identity.subject.as_str(),
+        widget: "w",
+        ticket: None,
+        agent: false,
+        page: &page,
+    };
     template.fill(&scope, &stamp).map(|claims| claims.map().clone())
 }
 

@@ -147,7 +147,7 @@ async fn back_dating_follows_the_configured_skew() {
     assert_eq!(house.ask(visit("/token", "alice")).await.claims()["iat"], START.0 - 120);
 }
 
-/// MedChat documents external_id as alphanumeric.
+/// MedChat documents `external_id` as alphanumeric.
 #[tokio::test]
 async fn an_id_the_vendor_might_refuse_is_refused_with_the_remedy() {
     let house = House::behind_proxy(&[]);

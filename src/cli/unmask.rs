@@ -1,0 +1,37 @@
+//! `countersign unmask`.
+
+use clap::Args;
+
+use super::{Exit, World};
+use crate::audit::Audit;
+use crate::pseudonym::Realm;
+
+/// Which pseudonym to turn back.
+#[derive(Debug, Args)]
+pub struct UnmaskArgs {
+    /// The id as the vendor shows it, prefix included.
+    id: String,
+}
+
+/// Prints whom a pseudonym stands for, and writes down that somebody asked.
+///
+/// # Errors
+/// Mistakes of the configuration; an id that is not ours, or was altered.
+pub fn run(args: &UnmaskArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    let config = world.config()?;
+    let shared = &config.shared;
+    let keys = shared.pseudonyms.as_ref().ok_or_else(|| anyhow::anyhow!("PSEUDONYM_KEY is not set"))?;
+    let namespaces: Vec<&str> = shared.namespaces.all().collect();
+    let audiences = config.widgets.iter().map(|w| w.pairwise_id.as_str());
+    let realms = audiences.flat_map(|audience| namespaces.iter().map(move |namespace| Realm { namespace, audience }));
+    let found = keys.unmask(&args.id, realms);
+    let audit = Audit::start(config.audit.beside_output(), world.clock.clone());
+    let outcome = if found.is_ok() { "unmasked" } else { "not_unmasked" };
+    audit.unmasked(outcome, found.as_ref().ok().map(|unmasked| &unmasked.subject));
+    audit.flush();
+    let unmasked = found?;
+    writeln!(world.out, "subject   {}", unmasked.subject.as_str())?;
+    writeln!(world.out, "login     {}", unmasked.realm.namespace)?;
+    writeln!(world.out, "widget    {}", unmasked.realm.audience)?;
+    Ok(Exit::Well)
+}
