@@ -45,6 +45,7 @@ pub mod claims;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connectors;
 pub mod cookies;
 pub mod env;
 pub mod identity;

@@ -17,4 +17,7 @@ pub struct Ticket {
     pub host: String,
     /// How long the token lives, as the vendor said.
     pub expires_in: Duration,
+    /// What the page presents, with the token, to have it renewed: proof that the conversation is this visitor's. `None`
+    /// when the vendor's tokens cannot be renewed.
+    pub renewal: Option<String>,
 }
