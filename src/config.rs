@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::audit::AuditSettings;
 use crate::clock::Clock;
+use crate::connectors;
 use crate::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
 use crate::issuance::Issuer;
 use crate::keyring::Keyring;
@@ -61,6 +62,11 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Widgets", vars: Widget::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
     Section { title: "A widget's rules", vars: Policy::VARS },
+    Section { title: "Direct Line (`healthcare-agent`, `copilot-studio`)", vars: connectors::VARS[0] },
+    Section { title: "Where Direct Line is", vars: connectors::VARS[1] },
+    Section { title: "Copilot Studio without a secret", vars: connectors::VARS[2] },
+    Section { title: "Renewal of conversations", vars: connectors::VARS[3] },
+    Section { title: "Calls to the vendor", vars: connectors::VARS[4] },
     Section { title: "Pseudonyms", vars: Pseudonyms::VARS },
     Section { title: "Time and limits", vars: Issuer::VARS },
     Section { title: "Allowances", vars: Limiter::VARS },
@@ -77,6 +83,11 @@ const PREFIXES: &[&str] = &[
     "UPSTREAM_",
     "TOKEN_",
     "AUDIT_",
+    "DIRECTLINE_",
+    "WEBCHAT_",
+    "APP_SECRET",
+    "AUTH_JWT_",
+    "END_USER_AUTH_",
     "PSEUDONYM_",
     "SUBJECT_NAMESPACE",
     "RATE_LIMIT_",
@@ -136,8 +147,9 @@ impl Config {
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
-        let shared = read_shared(&mut env, public_url.clone(), other_origins);
+        let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
         let widgets = Widget::read_all(&mut env, &shared);
+        token.check_aliases(&mut env, &widgets);
         let skew = Issuer::read_skew(&mut env);
         let limiter = Limiter::read(&mut env, clock);
         let audit = AuditSettings::read(&mut env);
@@ -167,9 +179,16 @@ impl Config {
     }
 }
 
-fn read_shared(env: &mut Env, public_url: Option<Url>, origins: Vec<Origin>) -> Shared {
+fn read_shared(
+    env: &mut Env,
+    public_url: Option<Url>,
+    origins: Vec<Origin>,
+    outbound: Outbound,
+    clock: &Clock,
+) -> Shared {
     let pseudonyms = Pseudonyms::read(env).map(Arc::new);
-    Shared { public_url, origins, pseudonyms, namespaces: Arc::new(Namespaces::read(env)) }
+    let namespaces = Arc::new(Namespaces::read(env));
+    Shared { public_url, origins, outbound, clock: clock.clone(), pseudonyms, namespaces }
 }
 
 fn read_admin(env: &mut Env) -> Option<Address> {

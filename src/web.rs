@@ -7,6 +7,7 @@ pub mod listen;
 pub mod origin;
 pub mod page;
 pub mod problem;
+pub mod refresh;
 pub mod token;
 
 use std::panic::AssertUnwindSafe;
@@ -105,7 +106,12 @@ impl Front {
             router = router
                 .route(&format!("{prefix}/token"), any(token::answer))
                 .route(&format!("{prefix}/token/{{widget}}"), any(token::answer))
+                .route(&format!("{prefix}/refresh"), any(refresh::answer))
+                .route(&format!("{prefix}/refresh/{{widget}}"), any(refresh::answer))
                 .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
+            for alias in public.parts().token.alias_paths() {
+                router = router.route(&format!("{prefix}{alias}"), any(token::answer));
+            }
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
         Self { public, router }

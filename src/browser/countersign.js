@@ -76,7 +76,7 @@ async function exchange(window, url, init) {
 }
 
 function refusal(window, { status, headers }, problem) {
-  const usual = { 401: 'login_required', 403: 'forbidden', 404: 'not_found', 429: 'rate_limited' };
+  const usual = { 401: 'login_required', 403: 'forbidden', 404: 'not_found', 408: 'timeout', 429: 'rate_limited' };
   const code = problem?.code ?? usual[status] ?? (status < 500 ? 'bad_request' : 'upstream_unavailable');
   const message = `${problem?.detail ?? problem?.title ?? code} (${status})`;
   const retryable = status >= 500 || [408, 425, 429].includes(status);
@@ -263,13 +263,12 @@ function createTokenSource(options = {}) {
     else if (wait < Infinity) timer = window.setTimeout(tick, Math.min(wait, TICK_MS));
   }
 
-  // A page out of the back/forward cache remembers somebody who may have left; who was not logged in may have done so in
-  // another tab. Both are asked anew.
+  // A page out of the back/forward cache remembers somebody who may have left, and who was refused may have logged in in
+  // another tab: both are asked anew.
   function look({ type, persisted }) {
     if (persisted === false) return;
     if (persisted) reset();
-    const { status, retryable, retryAfter: owed } = failure?.error ?? {};
-    if (status === 401 || (type === 'online' && retryable && !owed)) failure = null;
+    if (!failure?.error.retryable || (type === 'online' && !failure.error.retryAfter)) failure = null;
     tick();
   }
 
@@ -458,7 +457,7 @@ const directLine = (opening) => ({
 });
 
 function converse(answer, seat, opening) {
-  const { window: { WebChat, document }, options } = seat;
+  const { window: { WebChat, document }, options, source } = seat;
   const element = typeof options.element === 'string' ? document.querySelector(options.element) : options.element;
   if (!element) throw new CountersignError('misconfigured');
   hangUp(seat.chat);
@@ -468,7 +467,9 @@ function converse(answer, seat, opening) {
       spent.add(answer);
       seat.fails = 0;
       const activity = (options.opening ?? opening)(answer, options);
-      if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta: { method: 'keyboard' }, payload: { activity } });
+      // A proof that expired while the client was connecting is no use to the bot.
+      if (source.current()?.token !== answer.token) rebuild(seat, chat);
+      else if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta: { method: 'keyboard' }, payload: { activity } });
     }
     return next(action);
   };

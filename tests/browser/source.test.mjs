@@ -669,9 +669,12 @@ test('retry_after_is_honoured_in_seconds_and_as_a_date', async () => {
 test('a_long_retry_after_is_an_error_now_and_not_even_force_cuts_it_short', async () => {
   const machine = new Machine();
   machine.answer = () => problem(429, 'rate_limited', { 'Retry-After': '300' });
-  const ours = source(machine.tab());
+  const page = machine.tab();
+  const ours = source(page);
   const error = await running(machine, refused(ours.getToken()), 50);
   assert.deepEqual([error.code, error.retryable, error.retryAfter], ['rate_limited', true, 300_000]);
+  page.fire('online');
+  assert.equal(await refused(ours.getToken()), error);
   assert.equal(await refused(ours.getToken({ force: true })), error);
   machine.answer = () => token();
   await machine.advance(300_000);
@@ -689,16 +692,20 @@ test('force_leaves_a_terminal_state', async () => {
 });
 
 test('who_logs_in_elsewhere_and_comes_back_is_served', async () => {
-  const machine = new Machine();
-  const page = machine.tab();
-  machine.answer = () => problem(401, 'login_required');
-  const events = heard(source(page));
-  await machine.advance(50);
-  page.show(false);
-  machine.answer = () => token();
-  page.show(true);
-  await machine.advance(50);
-  assert.deepEqual(types(events), ['login_required', 'token']);
+  const refusals = [() => problem(401, 'login_required'), () => problem(403), () => new Response('<html>Log in</html>')];
+  for (const answer of refusals) {
+    const machine = new Machine();
+    const page = machine.tab();
+    machine.answer = answer;
+    const events = heard(source(page));
+    await machine.advance(60 * MINUTE);
+    assert.equal(machine.requests.length, 1);
+    page.show(false);
+    machine.answer = () => token();
+    page.show(true);
+    await machine.advance(50);
+    assert.deepEqual(types(events).slice(1), ['token']);
+  }
 });
 
 test('loading_the_page_asks_once_even_when_nobody_is_logged_in', async () => {

@@ -201,6 +201,16 @@ test('the_healthcare_agent_hears_the_opening_once_per_conversation_however_often
   assert.equal(chats[0].store.seen.filter((type) => type.endsWith('CONNECT_FULFILLED')).length, 2);
 });
 
+test('a_proof_that_expired_while_the_client_was_connecting_is_not_sent', async () => {
+  const { machine, chats } = clinic();
+  await machine.advance(11 * MINUTE);
+  chats[0].connected();
+  assert.deepEqual(chats[0].store.posted, []);
+  await machine.advance(3000);
+  chats[1].connected();
+  assert.equal(chats[1].store.posted.length, 1);
+});
+
 test('copilot_studio_opens_with_its_own_event', async () => {
   const { machine, chats } = clinic({ kind: 'copilot-studio' });
   await machine.advance(100);
