@@ -3,7 +3,7 @@
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/../../lib.sh"
 #
-# It sets ROOT, a fresh WORK folder under target/tests/, and COUNTERSIGN_BIN; it stops at the end, by process id, whatever
+# It sets ROOT, a fresh WORK folder under target/tests/, and BIN; it stops at the end, by process id, whatever
 # `background` started. A test prints `ok - what holds` or `not ok - what does not`, and leaves by `finish`.
 
 set -euo pipefail
@@ -17,6 +17,8 @@ PATH=${PATH}:/usr/sbin:/sbin
 # Everything here talks to loopback; a proxy that the environment names is for other traffic.
 export NO_PROXY='*' no_proxy='*'
 export ROOT WORK CACHE PATH
+# Python steps report through tests/checks.py, and leave no compiled files in the sources.
+export PYTHONPATH=${ROOT}/tests PYTHONDONTWRITEBYTECODE=1
 
 rm -rf "${WORK}"
 mkdir -p "${WORK}" "${CACHE}"
@@ -96,14 +98,17 @@ npm_packages() {
   export NPM_HOME
 }
 
-# The binary under test: the one that is handed in, or a development build.
+# The binary under test, as BIN: the one that is handed in as COUNTERSIGN_BIN, or a development build. The long name is taken out
+# of the environment, because the binary reads what begins with its name as settings, and knows no such setting.
 countersign_bin() {
-  if [[ -z ${COUNTERSIGN_BIN:-} ]]; then
+  BIN=${COUNTERSIGN_BIN:-}
+  unset COUNTERSIGN_BIN
+  if [[ -z ${BIN} ]]; then
     (cd "${ROOT}" && cargo build --quiet --locked --bin countersign)
-    COUNTERSIGN_BIN=${CARGO_TARGET_DIR:-${ROOT}/target}/debug/countersign
+    BIN=${CARGO_TARGET_DIR:-${ROOT}/target}/debug/countersign
   fi
-  [[ -x ${COUNTERSIGN_BIN} ]] || die "${COUNTERSIGN_BIN} is not there to be tested"
-  export COUNTERSIGN_BIN
+  [[ -x ${BIN} ]] || die "${BIN} is not there to be tested"
+  export BIN
 }
 
 # --- processes ----------------------------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ until_true() {
 
 # ready ADMIN: waits until the service whose operations listener is ADMIN says that it is ready.
 ready() {
-  until_true 30 "${COUNTERSIGN_BIN}" health --admin "$1" || die "countersign did not become ready; see ${WORK}"
+  until_true 30 "${BIN}" health --admin "$1" || die "countersign did not become ready; see ${WORK}"
 }
 
 # --- results ------------------------------------------------------------------------------------------------------------
