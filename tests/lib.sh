@@ -128,7 +128,7 @@ background() {
 stop() {
   local pid
   for pid in "$@"; do
-    kill -TERM "${pid}" 2>/dev/null || continue
+    kill -TERM "${pid}" 2>/dev/null || true
     for _ in {1..100}; do
       kill -0 "${pid}" 2>/dev/null || break
       sleep 0.1

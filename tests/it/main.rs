@@ -6,6 +6,7 @@
 mod answers;
 mod claims;
 mod config;
+mod deploy;
 mod docs;
 mod floorplan;
 mod forwarded;

@@ -1,7 +1,8 @@
 """MedChat's token, field by field against https://docs.medchatapp.com/docs/jsonwebtoken-passthrough-2.
 
 The document: HS256 under the base64url-decoded secret of the Developer page; `name` and `external_id` required, `email`
-optional, at most 200 characters each; `external_id` alphanumeric; `iat` and `exp` in POSIX seconds; four hours in the sample.
+optional, at most 200 characters each; `external_id` alphanumeric; `iat` and `exp` in POSIX seconds; four hours in the
+sample.
 """
 
 import os
@@ -37,7 +38,9 @@ def refuses(sentence, *visitor):
 token = mint("--subject", "4711abc", "--name", "Zoë Müller", "--email", "zoe@example.org").stdout.strip()
 claims = jwt.decode(token, SECRET, algorithms=["HS256"])
 now = time.time()
-check("the header says HS256 and JWT and nothing else", jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"})
+check(
+    "the header says HS256 and JWT and nothing else", jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+)
 check("the claims are the documented ones and no others", set(claims) == set(DOCUMENTED), claims)
 check("each has the documented type", all(type(claims[k]) is kind for k, kind in DOCUMENTED.items()), claims)
 check("name is the display name", claims["name"] == "Zoë Müller", claims["name"])
@@ -49,8 +52,13 @@ check("exp is four hours from now", abs(claims["exp"] - now - FOUR_HOURS) <= 10,
 long = claims_of("--subject", "7", "--name", "Ä" * 300)
 check("a long name is cut at 200 characters, not bytes", long["name"] == "Ä" * 200, len(long["name"]))
 check("no address, no email claim", "email" not in long, long)
-check("no name, the address stands in", claims_of("--subject", "7", "--email", "a@example.org")["name"] == "a@example.org")
-check("200 alphanumeric characters are an id", claims_of("--subject", "a" * 200, "--name", "A")["external_id"] == "a" * 200)
+check(
+    "no name, the address stands in", claims_of("--subject", "7", "--email", "a@example.org")["name"] == "a@example.org"
+)
+check(
+    "200 alphanumeric characters are an id",
+    claims_of("--subject", "a" * 200, "--name", "A")["external_id"] == "a" * 200,
+)
 refuses("201 characters are refused, never cut", "--subject", "a" * 201, "--name", "A")
 refuses("an id that is not alphanumeric is refused", "--subject", "7b0c-11", "--name", "A")
 check("ids are ASCII", re.fullmatch("[A-Za-z0-9]{1,200}", claims["external_id"]) is not None)

@@ -54,7 +54,7 @@ def judge(algorithm, source, token, key, other):
         rules = {"algorithms": list(algorithms), "issuer": issuer, "audience": audience, "options": REQUIRED, **rest}
         return jwt.decode(token, key, **rules)
 
-    # PyJWT takes no other time than now, but a negative leeway looks from six minutes ahead; iat is then not its business.
+    # PyJWT takes no other time than now, but a negative leeway looks from six minutes ahead; iat stays out of it.
     later = {"leeway": timedelta(minutes=-6), "options": {**REQUIRED, "verify_iat": False, "verify_nbf": False}}
 
     name = f"PyJWT, {algorithm}, {source}"
@@ -65,7 +65,11 @@ def judge(algorithm, source, token, key, other):
         check(f"{name}: it lives five minutes", 295 <= claims["exp"] - claims["iat"] <= 310, claims)
         check(f"{name}: it is named", len(claims["jti"]) >= 16, claims["jti"])
     refused(f"{name}: another issuer is refused", jwt.InvalidIssuerError, lambda: decode(issuer="https://evil.example"))
-    refused(f"{name}: another audience is refused", jwt.InvalidAudienceError, lambda: decode(audience="https://evil.example"))
+    refused(
+        f"{name}: another audience is refused",
+        jwt.InvalidAudienceError,
+        lambda: decode(audience="https://evil.example"),
+    )
     refused(f"{name}: it ends", jwt.ExpiredSignatureError, lambda: decode(**later))
     refused(f"{name}: a changed payload is refused", jwt.InvalidSignatureError, lambda: decode(tampered(token)))
     refused(f"{name}: another key is refused", jwt.InvalidSignatureError, lambda: decode(key=other))
