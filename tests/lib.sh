@@ -174,16 +174,17 @@ ready() {
 PASSED=0
 FAILED=0
 
-# check SENTENCE COMMAND...: whether COMMAND succeeds, under the name of what that shows.
+# check SENTENCE COMMAND...: whether COMMAND succeeds, under the name of what that shows; what it printed, if it does not.
 check() {
   local sentence=$1
   shift
-  if "$@" >>"${WORK}/checks.log" 2>&1; then
+  if "$@" >"${WORK}/check.log" 2>&1; then
     PASSED=$((PASSED + 1))
     say "ok - ${sentence}"
   else
     FAILED=$((FAILED + 1))
     say "not ok - ${sentence}"
+    tail -n 20 "${WORK}/check.log" | sed 's/^/    /'
   fi
 }
 
