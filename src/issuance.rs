@@ -16,7 +16,7 @@ use crate::session::{Outage, Session};
 use crate::signing::Proof;
 use crate::sources::Chain;
 use crate::ticket::Ticket;
-use crate::widget::Widget;
+use crate::widget::{Listed, Widget};
 
 /// How far tokens are back-dated.
 pub const CLOCK_SKEW: Var = Var::new(
@@ -230,6 +230,7 @@ pub fn refresh_in(life: Duration) -> Duration {
 pub struct Widgets {
     list: Vec<Widget>,
     by_name: BTreeMap<String, usize>,
+    origins: Vec<Listed>,
 }
 
 impl Widgets {
@@ -237,7 +238,13 @@ impl Widgets {
     #[must_use]
     pub fn new(list: Vec<Widget>) -> Self {
         let by_name = list.iter().enumerate().map(|(i, w)| (w.name.clone(), i)).collect();
-        Self { list, by_name }
+        let mut origins: Vec<Listed> = Vec::new();
+        for listed in list.iter().flat_map(|w| &w.origins) {
+            if !origins.contains(listed) {
+                origins.push(listed.clone());
+            }
+        }
+        Self { list, by_name, origins }
     }
 
     /// The widget of this name, or the first when none is named.
@@ -247,6 +254,12 @@ impl Widgets {
             Some(name) => self.by_name.get(name).and_then(|i| self.list.get(*i)),
             None => self.list.first(),
         }
+    }
+
+    /// Every origin that may ask any of them.
+    #[must_use]
+    pub fn origins(&self) -> &[Listed] {
+        &self.origins
     }
 
     /// All of them.

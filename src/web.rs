@@ -8,6 +8,8 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod refresh;
+pub mod script;
+pub mod session;
 pub mod token;
 
 use std::panic::AssertUnwindSafe;
@@ -108,10 +110,12 @@ impl Front {
                 .route(&format!("{prefix}/token/{{widget}}"), any(token::answer))
                 .route(&format!("{prefix}/refresh"), any(refresh::answer))
                 .route(&format!("{prefix}/refresh/{{widget}}"), any(refresh::answer))
+                .route(&format!("{prefix}/session"), any(session::answer))
                 .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
             for alias in public.parts().token.alias_paths() {
                 router = router.route(&format!("{prefix}{alias}"), any(token::answer));
             }
+            router = script::route(router, prefix);
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
         Self { public, router }

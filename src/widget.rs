@@ -177,6 +177,9 @@ impl Writer {
     }
 }
 
+/// An origin whose pages may ask, ready to be echoed.
+pub type Listed = (Origin, HeaderValue);
+
 /// One chat widget on the organisation's pages.
 #[derive(Debug)]
 pub struct Widget {
@@ -207,8 +210,8 @@ pub struct Widget {
     pub beside: Vec<String>,
     /// Who may have a token.
     pub policy: Policy,
-    /// Other origins that may ask, each ready to be echoed.
-    pub origins: Vec<(Origin, HeaderValue)>,
+    /// Other origins that may ask.
+    pub origins: Vec<Listed>,
 }
 
 /// What all widgets share.
@@ -340,7 +343,7 @@ fn is_route_segment(name: &str) -> bool {
     inner && !name.is_empty() && name.len() <= 40 && !name.starts_with('-') && !name.ends_with('-')
 }
 
-fn echoable(origin: Origin) -> Option<(Origin, HeaderValue)> {
+fn echoable(origin: Origin) -> Option<Listed> {
     let value = HeaderValue::from_str(origin.as_str()).ok()?;
     Some((origin, value))
 }

@@ -109,7 +109,7 @@ export interface TokenSource {
   /**
    * A live token. From memory where there is one, renewing it in the background when it is nearly due. Rejects with a
    * CountersignError; after a terminal one (400, 401, 403, a broken answer) it rejects without asking again until
-   * `force`, login(), or until the page is seen again. After logout() only `force` or login() begin anew.
+   * `force`, login(), or, after 401, until the page is seen again. After logout() only `force` or login() begin anew.
    */
   getToken(options?: { force?: boolean }): Promise<string>;
   /** getToken() for SDKs that take a callback; whatever they pass is ignored. */

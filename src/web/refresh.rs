@@ -14,9 +14,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::headers::{JSON, private, share_with};
-use super::origin::listed_origin;
+use super::origin::{listed_origin, preflight};
 use super::problem::Problem;
-use super::token::{TicketFields, client_of, may_ask, preflight, ticket_fields, widget_of};
+use super::token::{TicketFields, client_of, may_ask, ticket_fields, widget_of};
 use super::{Parts, Public, RequestId};
 use crate::audit::Record;
 use crate::issuance::refresh_in;
@@ -53,7 +53,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         return Problem::NotFound.response();
     };
     if head.method == Method::OPTIONS {
-        return preflight(&parts, widget, &head.headers);
+        return preflight(&widget.origins, parts.origins.cross_site, "POST, OPTIONS", &head.headers);
     }
     let (session, result) = decide(&public, &parts, widget, &head, body).await;
     let record = Record {
@@ -76,7 +76,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
             problem.response()
         }
     };
-    if let Some(origin) = listed_origin(widget, &head.headers) {
+    if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
         share_with(response.headers_mut(), &origin, parts.origins.cross_site);
     }
     response

@@ -5,13 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_LENGTH,
-    CONTENT_TYPE,
-};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -19,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use super::headers::{JSON, private, share_with};
-use super::origin::{Stranger, has_fetch_metadata, listed_origin};
+use super::origin::{Stranger, has_fetch_metadata, listed_origin, preflight};
 use super::problem::Problem;
 use super::{Parts, Public, RequestId, page};
 use crate::audit::Record;
@@ -169,7 +165,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     let (head, _body) = request.into_parts();
     let Some((widget, shape)) = addressed(&parts, head.uri.path()) else { return Problem::NotFound.response() };
     if head.method == Method::OPTIONS {
-        return preflight(&parts, widget, &head.headers);
+        return preflight(&widget.origins, parts.origins.cross_site, parts.token.allowed(), &head.headers);
     }
     let (session, result) = decide(&public, &parts, widget, &head).await;
     let took = public.clock.monotonic().saturating_sub(began);
@@ -190,7 +186,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         Ok(issued) => granted(&public, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
         Err(problem) => denied(&public, widget, &problem, record),
     };
-    if let Some(origin) = listed_origin(widget, &head.headers) {
+    if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
         share_with(response.headers_mut(), &origin, parts.origins.cross_site);
     }
     response
@@ -227,7 +223,7 @@ pub(super) fn may_ask(
     if !has_fetch_metadata(&head.headers) {
         public.metrics.fetch_metadata_absent.inc();
     }
-    parts.origins.admit(widget, &head.headers).map(|_| ()).map_err(Problem::Origin)
+    parts.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
 }
 
 /// The widget that a path names, and the media type when the path itself asks for the bare token.
@@ -244,25 +240,6 @@ pub(super) fn widget_of<'a>(parts: &'a Parts, path: &str, route: &str) -> Option
     let last = segments.next().unwrap_or_default();
     let named = segments.next() == Some(route);
     parts.widgets.get(named.then_some(last))
-}
-
-pub(super) fn preflight(parts: &Parts, widget: &Widget, headers: &HeaderMap) -> Response {
-    let Some(origin) = listed_origin(widget, headers) else {
-        return Problem::Origin(Stranger::NotListed).response();
-    };
-    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_TYPE);
-    share_with(headers, &origin, parts.origins.cross_site);
-    let methods = HeaderValue::from_static(parts.token.allowed());
-    headers.insert(ALLOW, methods.clone());
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Accept, Content-Type, X-Requested-By, X-Request-Id"),
-    );
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
 }
 
 pub(super) fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
