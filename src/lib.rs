@@ -35,7 +35,7 @@
 //!
 //! [`cli`] has one file per command. [`config`] composes every room's settings and is read by [`app`] and the command line
 //! only; [`app`] turns it into a running service, and every start-up failure happens there. [`admin`] is the listener for
-//! operations and [`telemetry`] the operational log.
+//! operations, [`telemetry`] the operational log, [`demo`] a host site and a chat vendor to try everything out.
 //!
 //! `tests/it/floorplan.rs` holds the floors: a room imports from lower floors only.
 
@@ -48,6 +48,7 @@ pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod cookies;
+pub mod demo;
 pub mod env;
 pub mod identity;
 pub mod issuance;

@@ -2,6 +2,7 @@
 
 pub mod guard;
 pub mod headers;
+pub mod input;
 pub mod keys;
 pub mod listen;
 pub mod origin;

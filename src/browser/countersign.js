@@ -104,7 +104,8 @@ function understood(text) {
 }
 
 function createTokenSource(options = {}) {
-  const { widget, headers, context, crossOrigin = [], share = true, loginUrl, env: window = globalThis } = options;
+  const { widget, headers, context, crossOrigin = [], share = true, loginUrl, field = 'token' } = options;
+  const { env: window = globalThis } = options;
   if (!(options.base ?? options.url ?? home)) throw new CountersignError('misconfigured');
   const absolute = (url) => new URL(url, window.location?.href).href;
   const base = absolute(options.base ?? new URL('.', absolute(options.url ?? home))).replace(/\/(token\/)?$/, '');
@@ -128,7 +129,7 @@ function createTokenSource(options = {}) {
   const over = () => new CountersignError(signal.aborted ? 'stopped' : 'logged_out');
 
   // A conversation belongs to one tab; headers or context of the page's own may speak for somebody else.
-  const shared = (answer) => share && !headers && !context && !answer?.conversationId;
+  const shared = (answer) => share && !headers && !context && !answer?.connectorToken;
 
   // Whatever was asked before now may speak for somebody who has left.
   function reset() {
@@ -162,6 +163,11 @@ function createTokenSource(options = {}) {
     });
   }
 
+  async function exchanged() {
+    const answer = understood(await send('POST', url, context));
+    return { ...answer, token: answer[field] };
+  }
+
   // The token of a conversation is spent in opening it: what is renewed afterwards is the conversation alone.
   async function renewed({ token, connectorToken, renewal, connector_expires_in, ...kept }) {
     const target = path('refresh', widget ?? kept.widget);
@@ -171,7 +177,7 @@ function createTokenSource(options = {}) {
   async function ask(turn, anew) {
     const asked = mark(window);
     const renewing = !anew && held?.answer.renewal && age(window, held) < held.span;
-    const answer = Object.freeze(renewing ? await renewed(held.answer) : understood(await send('POST', url, context)));
+    const answer = Object.freeze(await (renewing ? renewed(held.answer) : exchanged()));
     if (turn !== era) throw over();
     if (!(answer.expires_in > 0) || !(renewing || typeof answer.token === 'string')) {
       throw new CountersignError('unexpected_answer');
@@ -466,10 +472,11 @@ function converse(answer, seat, opening) {
     if (action.type === 'DIRECT_LINE/CONNECT_FULFILLED' && !spent.has(answer)) {
       spent.add(answer);
       seat.fails = 0;
+      const meta = { method: 'keyboard' };
       const activity = (options.opening ?? opening)(answer, options);
       // A proof that expired while the client was connecting is no use to the bot.
       if (source.current()?.token !== answer.token) rebuild(seat, chat);
-      else if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta: { method: 'keyboard' }, payload: { activity } });
+      else if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta, payload: { activity } });
     }
     return next(action);
   };

@@ -38,7 +38,11 @@ fn announce(config: &Config, listeners: &Listeners) {
     tracing::info!(%address, %admin, widgets = widgets.join(","), sources = sources.join(","), "listening");
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+/// Completes when the process is told to stop.
+///
+/// # Errors
+/// The system's, when it does not let us listen for signals.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::headers::{JSON, private, share_with};
 use super::origin::{Stranger, has_fetch_metadata, listed_origin, preflight};
 use super::problem::Problem;
-use super::{Parts, Public, RequestId, page};
+use super::{Parts, Public, RequestId, input};
 use crate::audit::Record;
 use crate::env::{Env, Var};
 use crate::issuance::Issued;
@@ -206,7 +206,7 @@ async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head) ->
     if let Err(wait) = public.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
     }
-    let page = page::read(widget, head.uri.query());
+    let page = input::read(widget, head.uri.query());
     let result = parts.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
     (Some(session), result)
 }

@@ -205,7 +205,8 @@ test('sharing_can_be_switched_off_for_tokens_that_may_be_used_once', async () =>
 
 test('a_late_answer_never_survives_logout', async () => {
   const machine = new Machine();
-  machine.answer = ({ url }) => (url.endsWith('/logout') ? new Response(null, { status: 204 }) : machine.wait(500).then(() => token()));
+  const slow = () => machine.wait(500).then(() => token());
+  machine.answer = ({ url }) => (url.endsWith('/logout') ? new Response(null, { status: 204 }) : slow());
   const ours = source(machine.tab());
   const events = heard(ours);
   const call = refused(ours.getToken());
@@ -812,7 +813,8 @@ test('a_hanging_server_is_given_up_after_ten_seconds', async () => {
 
 test('the_login_address_comes_from_configuration_and_never_from_an_answer', async () => {
   const machine = new Machine();
-  machine.answer = () => problem(401, 'login_required', {}, { login_url: 'https://evil.example/', loginUrl: 'https://evil.example/' });
+  const evil = 'https://evil.example/';
+  machine.answer = () => problem(401, 'login_required', {}, { login_url: evil, loginUrl: evil });
   const events = heard(source(machine.tab(), { loginUrl: '/members/login' }));
   await machine.advance(50);
   assert.equal(events[0].loginUrl, '/members/login');
@@ -869,6 +871,15 @@ test('context_travels_as_json_and_headers_may_be_made_on_demand', async () => {
   assert.equal(sent.headers['Content-Type'], 'application/json');
   assert.equal(sent.headers.Authorization, 'Bearer fresh');
   assert.equal(sent.headers['X-Requested-By'], 'countersign');
+});
+
+test('a_token_that_goes_by_another_name_is_found', async () => {
+  const machine = new Machine();
+  machine.answer = () => json({ jwt: 'a.b.c', expires_in: 600 });
+  const ours = source(machine.tab(), { field: 'jwt' });
+  assert.equal(await running(machine, ours.getToken(), 50), 'a.b.c');
+  assert.equal(ours.current().token, 'a.b.c');
+  assert.equal((await running(machine, refused(source(machine.tab()).getToken()), 50)).code, 'unexpected_answer');
 });
 
 test('addresses_follow_from_whichever_of_base_and_url_is_given', async () => {

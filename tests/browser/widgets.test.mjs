@@ -399,7 +399,8 @@ test('a_chat_without_a_place_to_show_it_says_so', async () => {
 test('the_page_may_name_the_place_and_give_its_own_web_chat_props_and_middleware', async () => {
   const seen = [];
   const middleware = [() => (next) => (action) => (seen.push(action.type), next(action))];
-  const { machine, page, chats } = clinic({ options: { element: '#chat', webChat: { styleOptions: { a: 1 }, directLine: 'no' }, middleware } });
+  const webChatProps = { styleOptions: { a: 1 }, directLine: 'no' };
+  const { machine, page, chats } = clinic({ options: { element: '#chat', webChat: webChatProps, middleware } });
   await machine.advance(100);
   chats[0].connected();
   assert.equal(page.element.children.length, 1);
@@ -437,7 +438,8 @@ test('the_generic_adapter_calls_back', async () => {
   const page = machine.tab();
   const calls = [];
   const ours = source(page);
-  connect(ours, 'generic', { onToken: (given, answer) => calls.push([given, answer.expires_in]), onLogout: () => calls.push('out') });
+  const onToken = (given, answer) => calls.push([given, answer.expires_in]);
+  connect(ours, 'generic', { onToken, onLogout: () => calls.push('out') });
   await machine.advance(100);
   const given = ours.current().token;
   ours.logout();

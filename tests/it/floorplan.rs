@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["admin"],
     &["config"],
     &["app"],
+    &["demo"],
     &["cli"],
 ];
 
