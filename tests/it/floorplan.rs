@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up. A room may import from floors below its own, and from nobody beside it.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "identity", "origin", "secret", "siv", "ticket"],
+    &["clock", "identity", "json", "origin", "secret", "siv", "ticket"],
     &["env"],
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
     &["session"],
-    &["claims", "policy", "audit"],
+    &["claims", "policy", "audit", "jwks"],
     &["signing"],
     &["keyring"],
     &["presets", "sources"],
