@@ -16,8 +16,9 @@
 //!    identity header twice or otherwise (with [`peer`] and [`cookies`] as its eyes), its `origin` decides which pages may
 //!    ask (an [`origin`] is compared exactly), and its `token` is the one place that reveals a token's text.
 //! 2. [`issuance`] decides. It asks the [`sources`] for a [`session`]: an [`identity`] vouched for until a moment, nobody, or
-//!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`]. Keys of
-//!    others are kept current by [`jwks`], and their [`json`] names nothing twice.
+//!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`]. Whatever somebody
+//!    else signed is checked in one place, [`jws`], with keys that [`jwks`] keeps current, and its [`json`] names nothing
+//!    twice.
 //! 3. The [`widget`] is a vendor's profile (from the shelf of [`presets`]) bound to this organisation's [`keyring`] and
 //!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation.
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
@@ -53,6 +54,7 @@ pub mod identity;
 pub mod issuance;
 pub mod json;
 pub mod jwks;
+pub mod jws;
 pub mod keyring;
 pub mod limits;
 pub mod mapping;

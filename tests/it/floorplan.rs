@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
     &["session"],
     &["claims", "policy", "audit", "jwks"],
-    &["signing"],
+    &["signing", "jws"],
     &["keyring"],
     &["presets", "sources"],
     &["widget"],

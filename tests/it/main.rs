@@ -10,6 +10,7 @@ mod docs;
 mod floorplan;
 mod forwarded;
 mod jwks;
+mod jws;
 mod keys;
 mod kit;
 mod origin;
