@@ -70,11 +70,27 @@ impl Chain {
         all
     }
 
-    /// Who sent this request, as the first source that knows says.
+    /// Lets every source fetch what it can before the first visitor comes.
+    ///
+    /// # Errors
+    /// [`Outage`], the first one, after all sources had their turn.
+    pub async fn warm(&self) -> Result<(), Outage> {
+        let mut warmed = Ok(());
+        for source in &self.sources {
+            warmed = warmed.and(source.warm().await);
+        }
+        warmed
+    }
+
+    /// Who sent this request, as the source that decides about it says, or else the first source that knows. A source that
+    /// decides is the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
     ///
     /// # Errors
     /// [`Outage`] when a source could not be asked and nobody else may answer for it.
     pub async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        if let Some(source) = self.sources.iter().find(|source| source.decides(request)) {
+            return source.authenticate(request).await;
+        }
         let mut outage = None;
         for source in &self.sources {
             match source.authenticate(request).await {
