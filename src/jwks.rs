@@ -71,6 +71,17 @@ impl Keys {
         PerKid::new(base, outbound, clock).map(|keys| Self(Place::PerKid(keys)))
     }
 
+    /// Where they come from, for the start-up message and the console.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        match &self.0 {
+            Place::Pinned(_) => "configuration",
+            Place::Set(remote) => remote.url().as_str(),
+            Place::Discovered(provider) => provider.url().as_str(),
+            Place::PerKid(keys) => keys.url().as_str(),
+        }
+    }
+
     /// The key of this name that `algorithm` accepts. A set that lacks it is fetched again, at most once per window.
     ///
     /// # Errors

@@ -31,6 +31,12 @@ impl Verifier {
         Self { rules, keys, clock }
     }
 
+    /// Where the keys come from, for the start-up message and the console.
+    #[must_use]
+    pub fn keys_origin(&self) -> &str {
+        self.keys.origin()
+    }
+
     /// Believes a token, or says why not.
     ///
     /// # Errors

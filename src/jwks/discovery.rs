@@ -94,6 +94,12 @@ impl Provider {
         Ok(Self(Arc::new(Inner { outbound: outbound.clone(), clock, metadata, keys: Mutex::default() })))
     }
 
+    /// Where the discovery document is.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        self.0.metadata.url()
+    }
+
     /// What the issuer publishes about itself.
     ///
     /// # Errors

@@ -58,6 +58,12 @@ impl PerKid {
         Ok(Self(Arc::new(Inner { base, outbound: outbound.clone(), clock, known, door })))
     }
 
+    /// What a key's id is appended to.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0.base
+    }
+
     /// The key of this id; `None` when there is none. An id that is not a UUID is never looked up.
     ///
     /// # Errors

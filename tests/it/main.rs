@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod answers;
+mod assertion;
 mod chain;
 mod claims;
 mod config;
@@ -14,12 +15,14 @@ mod jwks;
 mod jws;
 mod keys;
 mod kit;
+mod logs;
 mod origin;
 mod peer;
 mod policy;
 mod pseudonym;
 mod publisher;
 mod records;
+mod samples;
 mod token;
 mod tokens;
 mod upstream;
