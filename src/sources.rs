@@ -1,6 +1,7 @@
 //! Session sources, asked in the order of `SESSION_SOURCES`: the first that finds somebody wins.
 
 pub mod assertion;
+pub mod bearer;
 pub mod forwarded;
 pub mod upstream;
 
@@ -16,7 +17,7 @@ pub const SESSION_SOURCES: Var = Var::new(
     "SESSION_SOURCES",
     "",
     "forwarded,upstream",
-    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), upstream (the host's own session endpoint).",
+    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint).",
 );
 /// What an outage in one source means for the next.
 pub const SESSION_ON_OUTAGE: Var = Var::new(

@@ -5,6 +5,7 @@
 
 mod answers;
 mod assertion;
+mod bearer;
 mod chain;
 mod claims;
 mod config;

@@ -41,8 +41,8 @@ pub(super) const JWKS_URL: Var = Var::new(
 pub(super) const KEYS: Var = Var::new(
     "ASSERTION_KEYS",
     "",
-    "",
-    "The signing keys themselves, as a JWK set or as public keys in PEM, for a host that cannot fetch them. Usually given as ASSERTION_KEYS_FILE.",
+    r#"{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","kid":"..."}]}"#,
+    "The signing keys themselves, as a JWK set or as public keys in PEM, for a host that cannot fetch them. Best given as ASSERTION_KEYS_FILE.",
 );
 /// A secret shared with the producer.
 pub(super) const SECRET: Var = Var::secret(
@@ -83,7 +83,7 @@ pub(super) const REQUIRE: Var = Var::new(
 );
 /// Clock skew.
 pub(super) const CLOCK_SKEW: Var =
-    Var::new("ASSERTION_CLOCK_SKEW", "30s", "", "How far the producer's clock and ours may be apart, up to 60s.");
+    Var::new("ASSERTION_CLOCK_SKEW", "30s", "60s", "How far the producer's clock and ours may be apart, up to 60s.");
 /// Longest age.
 pub(super) const MAX_AGE: Var = Var::new(
     "ASSERTION_MAX_AGE",
