@@ -18,6 +18,8 @@ use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
 use crate::policy::Policy;
 use crate::pseudonym::{Namespaces, Pseudonyms};
 use crate::session::Authenticator;
+use crate::sources::assertion::{self, Assertion};
+use crate::sources::bearer::{self, Bearer};
 use crate::sources::forwarded::{self, Forwarded};
 use crate::sources::upstream::{self, Upstream};
 use crate::sources::{Chain, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
@@ -58,6 +60,8 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "How they ask", vars: TokenRules::VARS },
     Section { title: "Who the visitor is", vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &TRUSTED_PROXIES] },
     Section { title: "Source `forwarded`: headers of an auth proxy", vars: Forwarded::VARS },
+    Section { title: "Source `assertion`: a signed identity header", vars: Assertion::VARS },
+    Section { title: "Source `bearer`: access tokens", vars: Bearer::VARS },
     Section { title: "Source `upstream`: the host's session endpoint", vars: Upstream::VARS },
     Section { title: "Widgets", vars: Widget::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
@@ -75,6 +79,8 @@ pub const SECTIONS: &[Section] = &[
 const PREFIXES: &[&str] = &[
     "WIDGET",
     "SESSION_",
+    "ASSERTION_",
+    "BEARER_",
     "FORWARDED_",
     "UPSTREAM_",
     "TOKEN_",
@@ -193,11 +199,13 @@ fn read_admin(env: &mut Env) -> Option<Address> {
 }
 
 fn read_chain(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, unix: bool, clock: &Clock) -> Chain {
-    let (order, on_outage) = read_order(env, &[forwarded::NAME, upstream::NAME]);
+    let (order, on_outage) = read_order(env, &[forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME]);
     let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
     for name in order {
         let source: Option<Box<dyn Authenticator>> = match name {
             forwarded::NAME => Forwarded::read(env, proxies, unix).map(|s| Box::new(s) as _),
+            assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
+            bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
             _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
         };
         sources.extend(source);

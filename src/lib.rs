@@ -16,7 +16,9 @@
 //!    identity header twice or otherwise (with [`peer`] and [`cookies`] as its eyes), its `origin` decides which pages may
 //!    ask (an [`origin`] is compared exactly), and its `token` is the one place that reveals a token's text.
 //! 2. [`issuance`] decides. It asks the [`sources`] for a [`session`]: an [`identity`] vouched for until a moment, nobody, or
-//!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`].
+//!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`]. Whatever somebody
+//!    else signed is checked in one place, [`jws`], with keys that [`jwks`] keeps current, and its [`json`] names nothing
+//!    twice.
 //! 3. The [`widget`] is a vendor's profile (from the shelf of [`presets`]) bound to this organisation's [`keyring`] and
 //!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation, through one of the
 //!    [`connectors`].
@@ -52,6 +54,9 @@ pub mod demo;
 pub mod env;
 pub mod identity;
 pub mod issuance;
+pub mod json;
+pub mod jwks;
+pub mod jws;
 pub mod keyring;
 pub mod limits;
 pub mod mapping;

@@ -11,25 +11,25 @@ use crate::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subje
 
 /// The variables that hold one source's pointers.
 #[derive(Debug, Clone, Copy)]
-pub struct MappingVars {
+pub struct MappingVars<'a> {
     /// The visitor's stable id: text, or an integer.
-    pub subject: &'static Var,
+    pub subject: &'a Var,
     /// Display name.
-    pub name: &'static Var,
+    pub name: &'a Var,
     /// E-mail address.
-    pub email: &'static Var,
+    pub email: &'a Var,
     /// Whether the address is verified: a boolean, or its text.
-    pub email_verified: &'static Var,
+    pub email_verified: &'a Var,
     /// Groups: an array of texts, or one text.
-    pub groups: &'static Var,
+    pub groups: &'a Var,
     /// Language tag.
-    pub locale: &'static Var,
+    pub locale: &'a Var,
     /// End of the session: seconds since 1970, or RFC 3339.
-    pub expires: &'static Var,
+    pub expires: &'a Var,
     /// When the visitor logged in, likewise.
-    pub auth_time: &'static Var,
+    pub auth_time: &'a Var,
     /// Further values, as `name=/pointer`.
-    pub attributes: &'static Var,
+    pub attributes: &'a Var,
 }
 
 /// Where things stand in one source's JSON.
@@ -59,7 +59,7 @@ pub struct Mapped {
 
 impl Mapping {
     /// Reads the pointers.
-    pub fn read(env: &mut Env, vars: &MappingVars) -> Self {
+    pub fn read(env: &mut Env, vars: &MappingVars<'_>) -> Self {
         let mut pointer = |var: &Var| {
             let text = env.text(var).filter(|t| !t.eq_ignore_ascii_case("none")).unwrap_or_default();
             if !text.is_empty() && !text.starts_with('/') {

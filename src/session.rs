@@ -63,6 +63,20 @@ pub trait Authenticator: Send + Sync {
     /// What of a request this source relies on.
     fn guarded(&self) -> Guarded;
 
+    /// Whether this request is for this source to decide, because it carries a credential that this source alone can judge,
+    /// such as a signed assertion or an access token, good or bad. The answer of such a source is final: a visitor whose
+    /// credential fails is nobody, even if another source would take a weaker word for who they are (H-10). A cookie does
+    /// not decide: an old one means nothing.
+    fn decides(&self, request: &Parts) -> bool {
+        let _ = request;
+        false
+    }
+
+    /// Fetches what can be fetched before the first visitor comes, such as keys.
+    async fn warm(&self) -> Result<(), Outage> {
+        Ok(())
+    }
+
     /// Who sent this request: `Some` is somebody, `None` is nobody, `Err` means it could not be found out.
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage>;
 }

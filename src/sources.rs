@@ -1,5 +1,7 @@
 //! Session sources, asked in the order of `SESSION_SOURCES`: the first that finds somebody wins.
 
+pub mod assertion;
+pub mod bearer;
 pub mod forwarded;
 pub mod upstream;
 
@@ -15,7 +17,7 @@ pub const SESSION_SOURCES: Var = Var::new(
     "SESSION_SOURCES",
     "",
     "forwarded,upstream",
-    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), upstream (the host's own session endpoint).",
+    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint).",
 );
 /// What an outage in one source means for the next.
 pub const SESSION_ON_OUTAGE: Var = Var::new(
@@ -70,11 +72,27 @@ impl Chain {
         all
     }
 
-    /// Who sent this request, as the first source that knows says.
+    /// Lets every source fetch what it can before the first visitor comes.
+    ///
+    /// # Errors
+    /// [`Outage`], the first one, after all sources had their turn.
+    pub async fn warm(&self) -> Result<(), Outage> {
+        let mut warmed = Ok(());
+        for source in &self.sources {
+            warmed = warmed.and(source.warm().await);
+        }
+        warmed
+    }
+
+    /// Who sent this request, as the source that decides about it says, or else the first source that knows. A source that
+    /// decides is the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
     ///
     /// # Errors
     /// [`Outage`] when a source could not be asked and nobody else may answer for it.
     pub async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        if let Some(source) = self.sources.iter().find(|source| source.decides(request)) {
+            return source.authenticate(request).await;
+        }
         let mut outage = None;
         for source in &self.sources {
             match source.authenticate(request).await {

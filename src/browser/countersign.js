@@ -19,16 +19,16 @@ const EXPLAINED = {
   unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login page.',
   timeout: 'The answer took too long.',
   empty_answer: 'The answer is empty.',
-  html_answer: 'A web page came instead of JSON: wrong address, or a login gateway before it.',
-  not_a_token: 'The answer has nothing, "null" or "undefined" as its token.',
+  html_answer: 'A web page came, not JSON: wrong address, or a login gateway.',
+  not_a_token: 'The token is empty, "null" or "undefined".',
   oversized_answer: 'The answer is too large.',
   unexpected_answer: 'The answer is not JSON with "token" and "expires_in".',
-  logged_out: 'This page has logged out; login() or getToken({ force: true }) begins anew.',
+  logged_out: 'Logged out; login() or getToken({ force: true }) begins anew.',
   stopped: 'This source was stopped.',
-  popup_blocked: 'The login window was blocked: call login() from a click.',
-  login_cancelled: 'No login: the window was closed, or the browser withholds third-party cookies.',
+  popup_blocked: 'Login window blocked: call login() from a click.',
+  login_cancelled: 'No login: window closed, or third-party cookies withheld.',
   widget_missing: "The widget's script is not loaded.",
-  misconfigured: 'Give a known adapter, the element to show it in, and the base address.',
+  misconfigured: 'Needs a known adapter, an element for it, and a base address.',
 };
 
 class CountersignError extends Error {

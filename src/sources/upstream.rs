@@ -87,7 +87,7 @@ const ATTRIBUTES: Var = Var::new(
     "Further values to read, as name=/pointer: `attributes.name` in claim templates.",
 );
 
-const MAPPING: MappingVars = MappingVars {
+const MAPPING: MappingVars<'_> = MappingVars {
     subject: &SUBJECT,
     name: &DISPLAY,
     email: &EMAIL,

@@ -239,7 +239,7 @@ test('logout_ends_every_widget_of_the_page', async () => {
 
 test('a_neighbours_late_answer_is_dropped_after_logout', async () => {
   const machine = new Machine();
-  machine.answer = ({ url }) => (url.endsWith('/logout') ? problem(404, 'not_found') : machine.wait(500).then(() => token()));
+  machine.answer = ({ url }) => (url.endsWith('/logout') ? problem(404) : machine.wait(500).then(() => token()));
   const [a, b] = [source(machine.tab()), source(machine.tab())];
   await machine.advance(10);
   const call = refused(b.getToken());

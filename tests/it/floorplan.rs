@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up. A room may import from floors below its own, and from nobody beside it.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "identity", "origin", "secret", "ticket"],
+    &["clock", "identity", "json", "origin", "secret", "ticket"],
     &["env", "siv"],
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
     &["session"],
-    &["claims", "policy", "audit", "connectors"],
-    &["signing"],
+    &["claims", "policy", "audit", "connectors", "jwks"],
+    &["signing", "jws"],
     &["keyring"],
     &["presets", "sources"],
     &["widget"],

@@ -4,6 +4,9 @@
 #![expect(unreachable_pub, reason = "a test binary has no outside")]
 
 mod answers;
+mod assertion;
+mod bearer;
+mod chain;
 mod claims;
 mod config;
 mod deploy;
@@ -12,13 +15,19 @@ mod docs;
 mod double;
 mod floorplan;
 mod forwarded;
+mod jwks;
+mod jws;
 mod keys;
 mod kit;
+mod logs;
 mod origin;
 mod peer;
 mod policy;
 mod pseudonym;
+mod publisher;
 mod records;
+mod samples;
 mod stage;
 mod token;
+mod tokens;
 mod upstream;

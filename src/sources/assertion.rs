@@ -1,0 +1,118 @@
+//! Signed identity headers: the front proxy says who the visitor is, and signs it.
+//!
+//! A request that carries the header is for this source to decide, whether the assertion in it holds or not: a visitor
+//! with a bad assertion is not offered a plain header instead (H-10).
+
+pub mod conventions;
+mod settings;
+mod vars;
+
+use async_trait::async_trait;
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::clock::Clock;
+use crate::env::{Env, Var};
+use crate::jwks::Keys;
+use crate::jwks::discovery::Provider;
+use crate::jws::Verifier;
+use crate::jws::compact::{bearer, sole_field};
+use crate::jws::rejected::{Failure, Rejected};
+use crate::mapping::Mapping;
+use crate::outbound::Outbound;
+use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::sources::assertion::conventions::Convention;
+use crate::sources::assertion::settings::{Place, Settings};
+use crate::sources::assertion::vars::JWKS_URL;
+
+/// Name of this source, as it stands in `SESSION_SOURCES`.
+pub const NAME: &str = "assertion";
+
+/// The source.
+#[derive(Debug)]
+pub struct Assertion {
+    convention: &'static Convention,
+    header: HeaderName,
+    verifier: Verifier,
+    mapping: Mapping,
+}
+
+impl Assertion {
+    /// The settings of this room.
+    pub const VARS: &[&Var] = vars::VARS;
+
+    /// Reads who signs, what a signed assertion must say, and where the keys are; `None` after naming what is wrong.
+    /// Nothing is fetched yet.
+    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+        let Settings { convention, header, rules, keys, mapping } = Settings::read(env)?;
+        let keys = match keys {
+            Place::Pinned(keys) => Ok(Keys::pinned(keys)),
+            Place::Set(url) => Keys::at(url, outbound, clock.clone()),
+            Place::Discovered(issuer) => Provider::new(&issuer, outbound, clock.clone()).map(Keys::of),
+            Place::OneByOne(base) => Keys::one_by_one(&base, outbound, clock.clone()),
+        };
+        let keys = keys.map_err(|problem| env.mistake_in(&JWKS_URL, &problem)).ok()?;
+        Some(Self { convention, header, verifier: Verifier::new(rules, keys, clock.clone()), mapping })
+    }
+
+    /// Who signs, for the start-up message and the console.
+    #[must_use]
+    pub fn convention(&self) -> &'static Convention {
+        self.convention
+    }
+
+    /// Where the producer's keys come from, likewise.
+    #[must_use]
+    pub fn keys_origin(&self) -> &str {
+        self.verifier.keys_origin()
+    }
+
+    /// The assertion in the request. An empty field is one too: Pomerium sends it when it could not sign.
+    fn assertion<'a>(&self, request: &'a Parts) -> Result<Option<&'a [u8]>, Rejected> {
+        let field = sole_field(&request.headers, &self.header)?;
+        Ok(if self.convention.bearer { field.and_then(bearer) } else { field })
+    }
+
+    async fn session(&self, request: &Parts) -> Result<Option<Session>, Failure> {
+        let Some(assertion) = self.assertion(request)?.filter(|assertion| !assertion.is_empty()) else {
+            return Ok(None);
+        };
+        let verified = self.verifier.verify(assertion).await?;
+        let mapped = self.mapping.apply(&verified.claims).ok_or(Rejected::Subject)?;
+        let expires_at = mapped.expires_at.map_or(verified.expires_at, |end| end.min(verified.expires_at));
+        Ok(Some(Session {
+            identity: mapped.identity,
+            source: NAME,
+            expires_at: Some(expires_at),
+            authenticated_at: mapped.authenticated_at,
+        }))
+    }
+}
+
+#[async_trait]
+impl Authenticator for Assertion {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn guarded(&self) -> Guarded {
+        // A token holds no comma: one in a field of its own means that two were joined.
+        let scalars = if self.convention.bearer { Vec::new() } else { vec![self.header.clone()] };
+        Guarded { headers: vec![self.header.clone()], scalars, cookies: Vec::new() }
+    }
+
+    fn decides(&self, request: &Parts) -> bool {
+        !matches!(self.assertion(request), Ok(None))
+    }
+
+    async fn warm(&self) -> Result<(), Outage> {
+        self.verifier.warm().await.map_err(|unavailable| unavailable.outage(NAME))
+    }
+
+    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        match self.session(request).await {
+            Ok(session) => Ok(session),
+            Err(failure) => failure.answer(NAME),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Access tokens that a page sends as `Authorization: Bearer`: signed ones are checked here (RFC 9068), and opaque ones
+//! by asking the authorization server (RFC 7662).
+
+mod introspection;
+mod settings;
+
+use async_trait::async_trait;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use serde_json::Value;
+
+use crate::clock::{Clock, UnixTime};
+use crate::env::{Env, Var};
+use crate::jwks::Keys;
+use crate::jwks::discovery::Provider;
+use crate::jws::Verifier;
+use crate::jws::compact::{self, Padding, TOKEN_MAX, sole_field};
+use crate::jws::rejected::{Failure, Rejected};
+use crate::jws::rules::{Verified, check_clients, check_requirements};
+use crate::jws::times::Times;
+use crate::mapping::Mapping;
+use crate::outbound::Outbound;
+use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::sources::bearer::introspection::Introspection;
+use crate::sources::bearer::settings::{INTROSPECTION_URL, ISSUER, JWKS_URL, Opaque, Settings, Signed};
+
+/// Name of this source, as it stands in `SESSION_SOURCES`.
+pub const NAME: &str = "bearer";
+
+/// The source.
+#[derive(Debug)]
+pub struct Bearer {
+    signed: Option<Verifier>,
+    opaque: Option<(Introspection, Opaque)>,
+    scope: Vec<String>,
+    mapping: Mapping,
+    clock: Clock,
+}
+
+impl Bearer {
+    /// The settings of this room.
+    pub const VARS: &[&Var] = settings::VARS;
+
+    /// Reads who issues tokens, what they must say, and whom to ask about opaque ones; `None` after naming what is wrong.
+    /// Nothing is fetched yet.
+    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+        let Settings { signed, opaque, scope, mapping } = Settings::read(env)?;
+        let signed = match signed {
+            Some(signed) => Some(verifier(env, signed, outbound, clock)?),
+            None => None,
+        };
+        let opaque = match opaque {
+            Some(rules) => Some((introspection(env, &rules, outbound, clock)?, rules)),
+            None => None,
+        };
+        Some(Self { signed, opaque, scope, mapping, clock: clock.clone() })
+    }
+
+    async fn session(&self, request: &Parts) -> Result<Option<Session>, Failure> {
+        let Some(token) = token_in(request)? else { return Ok(None) };
+        let (claims, expires_at) = self.claims(token).await?;
+        check_kind(&claims)?;
+        check_unbound(&claims)?;
+        self.check_scope(&claims)?;
+        let mapped = self.mapping.apply(&claims).ok_or(Rejected::Subject)?;
+        Ok(Some(Session {
+            identity: mapped.identity,
+            source: NAME,
+            expires_at: [expires_at, mapped.expires_at].into_iter().flatten().min(),
+            authenticated_at: mapped.authenticated_at,
+        }))
+    }
+
+    /// What the token says, after it was checked here or by the authorization server.
+    async fn claims(&self, token: &[u8]) -> Result<(Value, Option<UnixTime>), Failure> {
+        let looks_signed = || compact::split(token, Padding::Never).is_ok();
+        match (&self.signed, &self.opaque) {
+            (Some(verifier), opaque) if opaque.is_none() || looks_signed() => {
+                let Verified { claims, expires_at, .. } = verifier.verify(token).await?;
+                Ok((claims, Some(expires_at)))
+            }
+            (_, Some((introspection, rules))) => {
+                check_alphabet(token)?;
+                let claims = introspection.ask(token).await?.ok_or(Rejected::Inactive)?;
+                let expires_at = rules.judge(&claims, self.clock.now())?;
+                Ok((claims, expires_at))
+            }
+            (_, None) => Err(Rejected::Malformed.into()),
+        }
+    }
+
+    fn check_scope(&self, claims: &Value) -> Result<(), Rejected> {
+        let granted = scopes(claims);
+        let all = self.scope.iter().all(|wanted| granted.contains(&wanted.as_str()));
+        all.then_some(()).ok_or(Rejected::Requirement)
+    }
+}
+
+/// The token in the request; `None` where it carries no `Authorization` or one of another scheme.
+fn token_in(request: &Parts) -> Result<Option<&[u8]>, Rejected> {
+    Ok(sole_field(&request.headers, &AUTHORIZATION)?.and_then(compact::bearer))
+}
+
+fn verifier(env: &mut Env, signed: Signed, outbound: &Outbound, clock: &Clock) -> Option<Verifier> {
+    let Signed { rules, keys } = signed;
+    let keys = match keys {
+        Some(url) => Keys::at(url, outbound, clock.clone()).map_err(|problem| env.mistake_in(&JWKS_URL, &problem)),
+        None => Provider::new(&rules.issuer, outbound, clock.clone())
+            .map(Keys::of)
+            .map_err(|problem| env.mistake_in(&ISSUER, &problem)),
+    };
+    Some(Verifier::new(rules, keys.ok()?, clock.clone()))
+}
+
+fn introspection(env: &mut Env, rules: &Opaque, outbound: &Outbound, clock: &Clock) -> Option<Introspection> {
+    let made = Introspection::new(&rules.endpoint, outbound, clock.clone());
+    made.map_err(|problem| env.mistake_in(&INTROSPECTION_URL, &problem)).ok()
+}
+
+impl Opaque {
+    /// What an introspection answer must say besides `active`. The server that gave it is the configured one, so what it
+    /// leaves out about itself and about time is not missed; whom the token is for is.
+    fn judge(&self, claims: &Value, now: UnixTime) -> Result<Option<UnixTime>, Rejected> {
+        let named = claims.get("iss");
+        if self.issuer.is_some() && named.is_some() && named.and_then(Value::as_str) != self.issuer.as_deref() {
+            return Err(Rejected::Issuer);
+        }
+        self.audience.as_ref().map_or(Ok(()), |audience| audience.check(claims))?;
+        check_clients(&self.clients, claims)?;
+        let times = Times::read(claims)?;
+        times.check(now, self.skew, None)?;
+        check_requirements(&self.requirements, claims)?;
+        Ok(times.expires_at)
+    }
+}
+
+/// The alphabet of a bearer token (RFC 6750 section 2.1), and a bound: nothing else is sent on.
+fn check_alphabet(token: &[u8]) -> Result<(), Rejected> {
+    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+    match token {
+        [] => Err(Rejected::Malformed),
+        _ if token.len() > TOKEN_MAX => Err(Rejected::TooLarge),
+        _ => token.iter().all(sound).then_some(()).ok_or(Rejected::Malformed),
+    }
+}
+
+/// Issuers vouch for their refresh tokens and ID tokens as readily as for access tokens, and say which is which in claims of
+/// their own: `token_type` (RFC 7662), `token_use` (Cognito, Hydra), `typ` (Keycloak). What says nothing is taken as it is.
+fn check_kind(claims: &Value) -> Result<(), Rejected> {
+    let says = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let other_type = says("token_type").is_some_and(|kind| kind != "bearer");
+    let other_use = says("token_use").is_some_and(|kind| !matches!(kind.as_str(), "access" | "access_token"));
+    let other_typ = says("typ").is_some_and(|kind| matches!(kind.as_str(), "refresh" | "offline" | "id" | "logout"));
+    if other_type || other_use || other_typ { Err(Rejected::Type) } else { Ok(()) }
+}
+
+/// A token that is bound to a key of its holder (RFC 7800; `DPoP`, RFC 9449; mutual TLS, RFC 8705) is worth nothing in the
+/// hands of somebody who shows no key, and as a bearer token nobody does.
+fn check_unbound(claims: &Value) -> Result<(), Rejected> {
+    if claims.get("cnf").is_some() { Err(Rejected::Bound) } else { Ok(()) }
+}
+
+/// `scope`, a text with spaces (RFC 8693 section 4.2), or `scp`, as Entra (a text) and Okta (a list) call it.
+fn scopes(claims: &Value) -> Vec<&str> {
+    let named = ["scope", "scp"].iter().filter_map(|name| claims.get(*name));
+    let texts = named.flat_map(|value| match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    texts.flat_map(|text| text.split(' ')).collect()
+}
+
+#[async_trait]
+impl Authenticator for Bearer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn guarded(&self) -> Guarded {
+        Guarded { headers: vec![AUTHORIZATION], ..Guarded::default() }
+    }
+
+    fn decides(&self, request: &Parts) -> bool {
+        !matches!(token_in(request), Ok(None))
+    }
+
+    async fn warm(&self) -> Result<(), Outage> {
+        match &self.signed {
+            Some(verifier) => verifier.warm().await.map_err(|unavailable| unavailable.outage(NAME)),
+            None => Ok(()),
+        }
+    }
+
+    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        match self.session(request).await {
+            Ok(session) => Ok(session),
+            Err(failure) => failure.answer(NAME),
+        }
+    }
+}
