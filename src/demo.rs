@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod clinic;
+pub mod directline;
 pub mod downgrade;
 pub mod events;
 pub mod settings;

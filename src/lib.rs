@@ -18,8 +18,8 @@
 //! 2. [`issuance`] decides. It asks the [`sources`] for a [`session`]: an [`identity`] vouched for until a moment, nobody, or
 //!    an outage, and the types keep the three apart. JSON of others becomes an identity by a [`mapping`].
 //! 3. The [`widget`] is a vendor's profile (from the shelf of [`presets`]) bound to this organisation's [`keyring`] and
-//!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation, in an
-//!    exchange that [`connectors`] make.
+//!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation, through one of the
+//!    [`connectors`].
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
 //!    a proof. The [`verifier`] is the other side: it checks what we sign.
 //!    The visitor's id may be a [`pseudonym`], sealed by [`siv`], that only this organisation can read back.

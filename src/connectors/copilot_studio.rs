@@ -38,9 +38,6 @@ pub struct CopilotStudio {
 }
 
 impl CopilotStudio {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&RENEWAL_SECRET];
-
     /// Reads the token endpoint; `None` after naming what is wrong.
     pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
         let secret = read_renewal_secret(env);

@@ -70,9 +70,6 @@ pub fn read_limits(env: &mut Env) -> Option<Limits> {
 }
 
 impl Wire {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&DEADLINE, &CONCURRENCY];
-
     /// A wire to addresses like `url`.
     ///
     /// # Errors
