@@ -11,7 +11,7 @@ export function make(tag, attributes, ...children) {
 
 const opened = Date.now();
 const WHO = { clinic: 'Clinic', countersign: 'countersign', 'widget-server': 'Widget server', page: 'Page' };
-const SHOWN = 60;
+const SHOWN = 25;
 
 export function flow(step, state, text) {
   const item = $(`flow-${step}`);
