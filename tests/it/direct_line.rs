@@ -567,6 +567,18 @@ async fn a_crowd_asks_for_the_region_once() {
     assert_eq!(stage.double.counts().regional_settings, 1);
 }
 
+/// R8, R19.
+#[tokio::test]
+async fn reading_the_configuration_again_ends_no_conversation() {
+    let stage = Stage::set().await;
+    let ticket = stage.copilot_studio(&[]).ticket(&JANE).await.unwrap();
+    let again = stage.copilot_studio(&[]);
+    assert!(again.refresh(&JANE, renewal(&ticket), &ticket.token).await.is_ok());
+    let replica = stage.copilot_studio(&[("WIDGET_RENEWAL_SECRET", "the same on every replica, and long")]);
+    let refused = replica.refresh(&JANE, renewal(&ticket), &ticket.token).await;
+    assert_eq!(refused.unwrap_err(), RefreshFault::Foreign);
+}
+
 /// R10, R19.
 #[tokio::test]
 async fn a_region_outside_microsofts_hosts_is_not_believed() {
