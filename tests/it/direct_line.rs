@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::stage::{JANE, JOE, NOON, SECRET, SECRET_TWO, Stage, TOKEN_LIFE, read};
 
 const BAD_SECRET: ConnectorFault = ConnectorFault::Rejected(Rejection::BadSecret);
-const SHORT: (&str, &str) = ("WIDGET_CONNECTOR_DEADLINE", "400ms");
+const SHORT: (&str, &str) = ("WIDGET_CONNECTOR_DEADLINE", "1s");
 const ROTATING: (&str, &str) = ("WIDGET_WEBCHAT_SECRET_NEXT", SECRET_TWO);
 
 fn text(ticket: &Ticket) -> &str {
@@ -176,7 +176,7 @@ async fn two_secrets_share_one_deadline() {
     let stage = Stage::set().await;
     let connector = stage.direct_line(&[SHORT, ROTATING]);
     stage.double.set_secrets(&[SECRET, SECRET_TWO]);
-    stage.double.set_fault(Some(Fault::LateRefusal(Duration::from_millis(300))));
+    stage.double.set_fault(Some(Fault::LateRefusal(Duration::from_millis(700))));
     assert_eq!(connector.ticket(&JANE).await.unwrap_err(), ConnectorFault::Deadline);
 }
 
@@ -505,7 +505,8 @@ async fn a_rush_proceeds_at_the_vendors_pace() {
     let tickets = futures_util::future::join_all(asked).await;
     assert!(tickets.iter().all(Result::is_ok));
     let counts = stage.double.counts();
-    assert_eq!((counts.generate, counts.most_at_once), (1000, 64));
+    assert_eq!(counts.generate, 1000);
+    assert!((49..=64).contains(&counts.most_at_once), "{} at once", counts.most_at_once);
 }
 
 /// R6: whoever would wait too long is told so, and that says nothing about the vendor.
@@ -514,10 +515,11 @@ async fn a_queue_that_is_too_long_is_our_fault_and_not_the_vendors() {
     let stage = Stage::set().await;
     let connector = stage.direct_line(&[SHORT, ("WIDGET_CONNECTOR_CONCURRENCY", "1")]);
     stage.double.set_fault(Some(Fault::Delay(Duration::from_millis(100))));
-    let asked = (0..20).map(|_| connector.ticket(&JANE));
+    let asked = (0..40).map(|_| connector.ticket(&JANE));
     let outcomes = futures_util::future::join_all(asked).await;
     let busy = outcomes.iter().filter(|o| matches!(o, Err(ConnectorFault::Busy { .. }))).count();
-    assert!(outcomes.iter().filter(|o| o.is_ok()).count() >= 1 && busy >= 10, "{busy}");
+    let served = outcomes.iter().filter(|o| o.is_ok()).count();
+    assert!(served >= 1 && busy >= 20 && served + busy >= 39, "{served} were served, {busy} were not");
     assert_eq!(stage.double.counts().most_at_once, 1);
     assert!(!connector.is_resting());
 }
