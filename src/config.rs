@@ -16,7 +16,7 @@ use crate::origin::Origin;
 use crate::outbound::Outbound;
 use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
 use crate::policy::Policy;
-use crate::pseudonym::{Namespaces, Pseudonyms};
+use crate::pseudonym::{self, Namespaces, Pseudonyms};
 use crate::session::Authenticator;
 use crate::sources::assertion::{self, Assertion};
 use crate::sources::bearer::{self, Bearer};
@@ -150,6 +150,7 @@ impl Config {
         let unix = matches!(listen, Some(Address::Unix(_)));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
         let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
+        check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
         token.check_aliases(&mut env, &widgets);
         let skew = Issuer::read_skew(&mut env);
@@ -191,6 +192,14 @@ fn read_shared(
     let pseudonyms = Pseudonyms::read(env).map(Arc::new);
     let namespaces = Arc::new(Namespaces::read(env));
     Shared { public_url, origins, outbound, clock: clock.clone(), pseudonyms, namespaces }
+}
+
+/// Names login systems of sources that are not asked.
+fn check_namespaces(env: &mut Env, namespaces: &Namespaces, chain: &Chain) {
+    for unknown in namespaces.sources().filter(|source| !chain.names().any(|name| name == *source)) {
+        let why = format!("names the source `{unknown}`, which is not in SESSION_SOURCES");
+        env.mistake_in(&pseudonym::NAMESPACE, &why);
+    }
 }
 
 fn read_admin(env: &mut Env) -> Option<Address> {

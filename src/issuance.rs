@@ -136,7 +136,11 @@ impl Issuer {
         self.permit(widget, session)?;
         let user_id = widget.subject(session);
         let ticket = match &widget.connector {
-            Some(connector) => Some(self.ticket(connector.as_ref(), widget, session, &user_id).await?),
+            Some(connector) => {
+                // Whoever cannot be given a token must not cost the vendor a conversation at every attempt.
+                self.claims(widget, session, &user_id, Some(&Ticket::stand_in()), page)?;
+                Some(self.ticket(connector.as_ref(), widget, session, &user_id).await?)
+            }
             None => None,
         };
         let (claims, stamp) = self.claims(widget, session, &user_id, ticket.as_ref(), page)?;

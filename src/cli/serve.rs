@@ -35,6 +35,15 @@ fn announce(config: &Config, listeners: &Listeners) {
     let admin = config.admin_listen.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string);
     let widgets: Vec<&str> = config.widgets.iter().map(|w| w.name.as_str()).collect();
     let sources: Vec<&str> = config.issuer.chain().names().collect();
+    let connectors = config.widgets.iter().filter_map(|w| w.connector.as_ref());
+    let egress: Vec<String> = connectors.flat_map(|connector| connector.egress()).collect();
+    if !egress.is_empty() {
+        tracing::info!(
+            hosts = egress.join(","),
+            proxy = config.shared.outbound.proxy_host.as_deref(),
+            "vendors called"
+        );
+    }
     tracing::info!(%address, %admin, widgets = widgets.join(","), sources = sources.join(","), "listening");
 }
 

@@ -32,7 +32,7 @@ pub const PROFILE: Profile = Profile {
     template: r#"{
   "userName": { "$claim": "{{ name }}", "max": 256, "overlong": "truncate" },
   "locale": { "$claim": "{{ page.locale or locale }}", "max": 35 },
-  "connectorToken": { "$claim": "{{ ticket.token }}", "required": true, "max": 4096 },
+  "connectorToken": { "$claim": "{{ ticket.token }}", "required": true, "max": 8192 },
   "directLineURI": { "$claim": "{{ ticket.host }}", "required": true, "max": 255 },
   "location": {
     "lat": { "$claim": "{{ page.location.lat }}", "as": "string" },
