@@ -254,8 +254,9 @@ impl Target {
 
     async fn attempt_twice(&self, call: Call, began: &AtomicBool, deadline: Instant) -> Result<Reply, Fault> {
         let _permit = self.open.acquire().await.map_err(|_| Fault::Busy)?;
-        if Instant::now() >= deadline {
-            // Given up by a call that ran out of time at this very moment: too late to begin.
+        // Too late to begin: a call cut off after a moment would be booked as the server's failure, and the place it gives
+        // up would go to the next one that is as late.
+        if deadline.saturating_duration_since(Instant::now()) < self.limits.deadline / 10 {
             return Err(Fault::Busy);
         }
         began.store(true, Ordering::Relaxed);

@@ -520,7 +520,6 @@ async fn a_queue_that_is_too_long_is_our_fault_and_not_the_vendors() {
     let busy = outcomes.iter().filter(|o| matches!(o, Err(ConnectorFault::Busy { .. }))).count();
     let served = outcomes.iter().filter(|o| o.is_ok()).count();
     assert!(served >= 1 && busy >= 20 && served + busy >= 39, "{served} were served, {busy} were not");
-    assert_eq!(stage.double.counts().most_at_once, 1);
     assert!(!connector.is_resting());
 }
 
