@@ -62,12 +62,12 @@ impl App {
     pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
         let mount = config.mount();
         let files = config.reading.files.clone();
-        let effective = config.reading.effective.clone();
+        let names = config.admin_names.clone();
         let (parts, audit, limiter) = take_apart(config, clock)?;
         let audit = Audit::start(audit, clock.clone());
         let public = Arc::new(Public::new(parts, audit, limiter, clock.clone()));
         let front = Front::new(public.clone(), &mount);
-        let admin = Admin::new(public.clone(), effective);
+        let admin = Admin::new(public.clone(), names);
         Ok(Self { public, front, admin, files })
     }
 
@@ -151,6 +151,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
         tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
     }
     let parts = Parts {
+        mount: config.mount(),
         guard: Guard::new(config.issuer.chain().guarded()),
         key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
         issuer: config.issuer,
@@ -158,6 +159,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
         origins: config.origins,
         token: config.token,
         proxies: config.proxies,
+        reading: config.reading,
     };
     Ok((parts, config.audit, config.limiter))
 }
@@ -170,6 +172,7 @@ async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Rerea
     let mut since_sweep = Duration::ZERO;
     loop {
         tokio::time::sleep(RELOAD_EVERY).await;
+        public.metrics.beat(public.clock.now());
         since_sweep += RELOAD_EVERY;
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;

@@ -13,6 +13,7 @@ pub mod widget_server;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::web::Public;
 use crate::web::listen::{Listener, Patience, serve};
 use clinic::Clinic;
 use downgrade::Downgrade;
@@ -33,6 +35,9 @@ use widget_server::WidgetServer;
 
 /// Where the clinic is found when nothing else is asked for.
 pub const PORT: u16 = 8080;
+
+/// How often the console's curves get a new point.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// What to show.
 #[derive(Debug, Clone)]
@@ -87,6 +92,8 @@ pub struct Demo {
     widget_server: (Listener, WidgetServer),
     stranger: (Listener, Stranger),
     console: (Listener, Admin),
+    public: Arc<Public>,
+    clock: Clock,
     stopping: watch::Sender<bool>,
 }
 
@@ -138,7 +145,7 @@ impl Demo {
             cookie,
             widget: options.widget.clone(),
             front: app.front,
-            public: app.public,
+            public: app.public.clone(),
             downgrade: Downgrade::new(&vars, &events, clock)?,
             events,
             clock: clock.clone(),
@@ -151,6 +158,8 @@ impl Demo {
             widget_server: (Listener::Tcp(vendor), widget_server),
             stranger: (Listener::Tcp(foreign), stranger),
             console: (Listener::Tcp(console), app.admin),
+            public: app.public,
+            clock: clock.clone(),
             stopping,
         })
     }
@@ -191,7 +200,15 @@ impl Demo {
             async move { admin.handle(request).await }
         };
         sites.spawn(serve(listener, patience, answer, stopped()));
+        let (metrics, clock) = (self.public.clone(), self.clock.clone());
+        let beats = tokio::spawn(async move {
+            loop {
+                metrics.metrics.beat(clock.now());
+                tokio::time::sleep(BEAT).await;
+            }
+        });
         stop.await;
+        beats.abort();
         let _ = stopping.send(true);
         while sites.join_next().await.is_some() {}
     }
