@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AXE, signIn, stage, until, verdict } from './stage.mjs';
+import { axe, signIn, stage, until, verdict } from './stage.mjs';
 
 const here = stage();
 
 // Serious and critical findings; everything less is printed, so that it is not forgotten.
 async function findings(page) {
-  await page.addScriptTag({ path: AXE }).catch(async () => page.evaluate(await (await import('node:fs/promises')).readFile(AXE, 'utf8')));
+  await page.addScriptTag({ path: axe() }).catch(async () => page.evaluate(await (await import('node:fs/promises')).readFile(axe(), 'utf8')));
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
   const told = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
   return {

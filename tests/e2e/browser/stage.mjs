@@ -8,7 +8,7 @@ import { after, before } from 'node:test';
 const { NPM_HOME, BIN, COUNTERSIGN_BIN } = process.env;
 const from = createRequire(NPM_HOME ? `${NPM_HOME}/` : import.meta.url);
 const { chromium } = from('playwright-core');
-export const AXE = from.resolve('axe-core/axe.min.js');
+export const axe = () => from.resolve('axe-core/axe.min.js');
 
 export const BINARY = BIN ?? COUNTERSIGN_BIN ?? new URL('../../../target/debug/countersign', import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
