@@ -138,6 +138,10 @@ struct QueueState {
 /// stuck log must not take the service with it.
 const QUEUE_MAX: usize = 4 * 1024 * 1024;
 
+/// How long the first record of a batch waits for others. Waking the writer and writing for every single one would cost a
+/// busy service more than the decisions themselves.
+const GATHER: Duration = Duration::from_millis(2);
+
 impl Audit {
     /// Starts recording.
     #[must_use]
@@ -251,7 +255,9 @@ impl Queue {
         if state.lines.is_empty() {
             self.emptied.notify_all();
         }
-        let mut state = self.filled.wait_while(state, |s| s.lines.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        drop(self.filled.wait_while(state, |s| s.lines.is_empty()).unwrap_or_else(PoisonError::into_inner));
+        std::thread::sleep(GATHER);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.writing = true;
         std::mem::replace(&mut state.lines, spare)
     }
