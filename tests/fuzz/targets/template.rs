@@ -36,7 +36,8 @@ fuzz_target!(|text: &str| {
     identity.groups = vec!["patients".to_owned(), "staff, night".to_owned()];
     let session = Session { identity, source: "fuzz", expires_at: None, authenticated_at: None };
     let page = PageInput::default();
-    let scope = Scope { session: &session, subject: "4711", widget: "support", ticket: None, agent: false, page: &page };
+    let scope =
+        Scope { session: &session, subject: "4711", widget: "support", ticket: None, agent: false, page: &page };
     let Ok(claims) = template.fill(&scope, &STAMP) else { return };
     let map = claims.map();
     assert_eq!(map["sub"], "4711");
