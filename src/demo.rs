@@ -3,10 +3,14 @@
 //! the environment, and every secret is made at start.
 
 pub mod assets;
+pub mod attacks;
 pub mod clinic;
+pub mod desk;
 pub mod directline;
 pub mod downgrade;
 pub mod events;
+pub mod patients;
+pub mod proof;
 pub mod settings;
 pub mod stranger;
 pub mod widget_server;
@@ -20,7 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tower_sessions::MemoryStore;
 
 use crate::admin::Admin;
 use crate::app::StartError;
@@ -121,24 +125,8 @@ impl Demo {
             return Err(DemoError::Widget(options.widget.clone()));
         }
         let web_chat = options.web_chat.as_deref().map(read_web_chat).transpose()?;
-        let (listener, moved) = bind_clinic(options.port).await?;
-        let port = listener.local_addr()?.port();
-        let others = [
-            bind_near(port, 1).await?,
-            bind_near(port, 2).await?,
-            bind_near(port, 3).await?,
-            bind_near(port, 4).await?,
-        ];
-        let address = |listener: &TcpListener| listener.local_addr().map(|a| a.port());
-        let [vendor, foreign, console, direct_line] = others;
-        let at = Addresses {
-            clinic: format!("http://127.0.0.1:{port}"),
-            widget_server: format!("http://127.0.0.1:{}", address(&vendor)?),
-            direct_line: format!("http://127.0.0.1:{}", address(&direct_line)?),
-            // Another name, not only another port: to a browser this is another site.
-            stranger: format!("http://localhost:{}", address(&foreign)?),
-            console: format!("http://127.0.0.1:{}", address(&console)?),
-        };
+        let doors = Doors::open(options.port).await?;
+        let (port, at) = (doors.port()?, doors.addresses()?);
         // Cookies are kept by host, not by port: two demos side by side must not sign each other out.
         let cookie = format!("harbour_session_{port}");
         let secrets = Secrets::fresh().ok_or(DemoError::Key)?;
@@ -151,7 +139,7 @@ impl Demo {
         let widget_server = WidgetServer::new(
             authority(&at.widget_server),
             at.clinic.clone(),
-            settings::checks(&at, &secrets),
+            settings::checks(&at, &secrets, &events),
             events.clone(),
             clock.clone(),
         );
@@ -167,6 +155,7 @@ impl Demo {
             cookie,
             widget: options.widget.clone(),
             web_chat,
+            store: MemoryStore::default(),
             front: app.front,
             public: app.public.clone(),
             downgrade: Downgrade::new(&vars, &events, clock)?,
@@ -176,12 +165,12 @@ impl Demo {
         });
         Ok(Self {
             at,
-            moved,
-            clinic: (Listener::Tcp(listener), clinic),
-            widget_server: (Listener::Tcp(vendor), widget_server),
-            direct_line: (direct_line, double),
-            stranger: (Listener::Tcp(foreign), stranger),
-            console: (Listener::Tcp(console), app.admin),
+            moved: doors.moved,
+            clinic: (Listener::Tcp(doors.clinic), clinic),
+            widget_server: (Listener::Tcp(doors.widget_server), widget_server),
+            direct_line: (doors.direct_line, double),
+            stranger: (Listener::Tcp(doors.stranger), stranger),
+            console: (Listener::Tcp(doors.console), app.admin),
             public: app.public,
             clock: clock.clone(),
             stopping,
@@ -199,49 +188,38 @@ impl Demo {
                 let _ = told.wait_for(|stop| *stop).await;
             }
         };
-        let mut sites = JoinSet::new();
-        let (listener, clinic) = self.clinic;
-        let answer = move |request| {
-            let clinic = clinic.clone();
-            async move { clinic.handle(request).await }
-        };
-        sites.spawn(serve(listener, patience, answer, stopped()));
-        let (listener, server) = self.widget_server;
-        let answer = move |request| {
-            let server = server.clone();
-            async move { server.handle(request).await }
-        };
-        sites.spawn(serve(listener, patience, answer, stopped()));
+        macro_rules! site {
+            ($site:expr) => {{
+                let (listener, site) = $site;
+                let answer = move |request| {
+                    let site = site.clone();
+                    async move { site.handle(request).await }
+                };
+                tokio::spawn(serve(listener, patience, answer, stopped()))
+            }};
+        }
+        let (clinic, vendor) = (site!(self.clinic), site!(self.widget_server));
+        let (stranger, console) = (site!(self.stranger), site!(self.console));
         let (listener, double) = self.direct_line;
         let told = stopped();
-        sites.spawn(async move {
+        let direct_line = tokio::spawn(async move {
             if let Err(problem) = double.serve(listener, told).await {
                 tracing::error!(%problem, "the double of Direct Line has stopped");
             }
         });
-        let (listener, stranger) = self.stranger;
-        let answer = move |request| {
-            let stranger = stranger.clone();
-            async move { stranger.handle(&request) }
-        };
-        sites.spawn(serve(listener, patience, answer, stopped()));
-        let (listener, admin) = self.console;
-        let answer = move |request| {
-            let admin = admin.clone();
-            async move { admin.handle(request).await }
-        };
-        sites.spawn(serve(listener, patience, answer, stopped()));
-        let (metrics, clock) = (self.public.clone(), self.clock.clone());
-        let beats = tokio::spawn(async move {
-            loop {
-                metrics.metrics.beat(clock.now());
-                tokio::time::sleep(BEAT).await;
-            }
-        });
+        let beats = tokio::spawn(beat(self.public, self.clock));
         stop.await;
         beats.abort();
         let _ = stopping.send(true);
-        while sites.join_next().await.is_some() {}
+        let _ = tokio::join!(clinic, vendor, stranger, console, direct_line);
+    }
+}
+
+/// Gives the console's curves their points, for as long as it is let.
+async fn beat(public: Arc<Public>, clock: Clock) {
+    loop {
+        public.metrics.beat(clock.now());
+        tokio::time::sleep(BEAT).await;
     }
 }
 
@@ -250,6 +228,47 @@ fn read_web_chat(path: &Path) -> Result<Bytes, DemoError> {
     let inside = ["webchat.js", "dist/webchat.js"].map(|name| path.join(name));
     let file = inside.iter().find(|file| file.is_file()).map_or(path, PathBuf::as_path);
     std::fs::read(file).map(Bytes::from).map_err(|problem| DemoError::WebChat(path.to_owned(), problem))
+}
+
+/// Everything that is listened on.
+struct Doors {
+    clinic: TcpListener,
+    widget_server: TcpListener,
+    stranger: TcpListener,
+    console: TcpListener,
+    direct_line: TcpListener,
+    moved: bool,
+}
+
+impl Doors {
+    async fn open(asked: Option<u16>) -> Result<Self, DemoError> {
+        let (clinic, moved) = bind_clinic(asked).await?;
+        let port = clinic.local_addr()?.port();
+        Ok(Self {
+            widget_server: bind_near(port, 1).await?,
+            stranger: bind_near(port, 2).await?,
+            console: bind_near(port, 3).await?,
+            direct_line: bind_near(port, 4).await?,
+            clinic,
+            moved,
+        })
+    }
+
+    fn port(&self) -> std::io::Result<u16> {
+        self.clinic.local_addr().map(|address| address.port())
+    }
+
+    fn addresses(&self) -> std::io::Result<Addresses> {
+        let origin = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+        Ok(Addresses {
+            clinic: origin(&self.clinic)?,
+            widget_server: origin(&self.widget_server)?,
+            direct_line: origin(&self.direct_line)?,
+            // Another name, not only another port: to a browser this is another site.
+            stranger: format!("http://localhost:{}", self.stranger.local_addr()?.port()),
+            console: origin(&self.console)?,
+        })
+    }
 }
 
 /// The port that was asked for, or the usual one, or any when the usual one is taken.

@@ -8,9 +8,9 @@ use axum::extract::{Form, Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, USER_AGENT};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -19,12 +19,13 @@ use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
 use super::Addresses;
 use super::assets::CLINIC;
+use super::attacks;
 use super::downgrade::Downgrade;
 use super::events::{Actor, Events, Outcome};
+use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
-use crate::clock::{Clock, UnixTime};
+use crate::clock::Clock;
 use crate::origin;
-use crate::secret;
 use crate::web::headers::{JSON, private};
 use crate::web::page::{Asset, html};
 use crate::web::problem::Problem;
@@ -32,48 +33,6 @@ use crate::web::{Front, Public};
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
 const SAMPLE: &str = include_str!("../browser/demo/sample.html");
-
-/// How long somebody stays signed in.
-const SESSION: std::time::Duration = std::time::Duration::from_mins(30);
-
-/// Somebody who can sign in. The passwords stand on the page.
-#[derive(Debug, Serialize)]
-struct Patient {
-    login: &'static str,
-    password: &'static str,
-    number: &'static str,
-    name: &'static str,
-    email: &'static str,
-    email_verified: bool,
-    groups: &'static [&'static str],
-    locale: &'static str,
-    appointment: &'static str,
-}
-
-const PATIENTS: [Patient; 2] = [
-    Patient {
-        login: "maya",
-        password: "harbour-light",
-        number: "P20417",
-        name: "Maya Lindgren",
-        email: "maya.lindgren@example.org",
-        email_verified: true,
-        groups: &["patients"],
-        locale: "en-IE",
-        appointment: "Tuesday, 10:40, Cardiology",
-    },
-    Patient {
-        login: "zoe",
-        password: "tall-ship",
-        number: "P31188",
-        name: "Zoë Okafor",
-        email: "zoe@example.net",
-        email_verified: false,
-        groups: &["patients", "physio"],
-        locale: "fr-BE",
-        appointment: "Thursday, 14:15, Physiotherapy",
-    },
-];
 
 /// The site.
 #[derive(Debug, Clone)]
@@ -93,6 +52,8 @@ pub struct Inner {
     pub widget: String,
     /// Microsoft's Web Chat, when it is there.
     pub web_chat: Option<Bytes>,
+    /// Who is signed in.
+    pub store: MemoryStore,
     /// countersign.
     pub front: Front,
     /// Its widgets, for the page's snippets.
@@ -113,7 +74,7 @@ impl Clinic {
     pub fn new(inner: Inner) -> Self {
         let inner = Arc::new(inner);
         // Plain HTTP on this machine: a cookie marked Secure would not come back from every browser.
-        let sessions = SessionManagerLayer::new(MemoryStore::default())
+        let sessions = SessionManagerLayer::new(inner.store.clone())
             .with_name(inner.cookie.clone())
             .with_same_site(SameSite::Lax)
             .with_secure(false);
@@ -123,7 +84,8 @@ impl Clinic {
             .route("/logout", post(logout))
             .route("/api/session", get(session))
             .route("/demo/events", get(events))
-            .route("/demo/plain-http", post(plain_http))
+            .route("/demo/plain-http", post(attacks::plain_http))
+            .route("/demo/thief/{widget}", post(attacks::thief))
             .route("/demo/snippet/{widget}", get(snippet))
             .route("/demo/webchat.js", get(web_chat))
             .route("/sample", get(sample))
@@ -146,30 +108,8 @@ impl Clinic {
     }
 }
 
-type Site = State<Arc<Inner>>;
-
-/// What the session store holds of a visitor, under this one key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct SignedIn {
-    number: String,
-    since: UnixTime,
-    until: UnixTime,
-}
-
-impl SignedIn {
-    const KEY: &'static str = "visitor";
-
-    fn patient(&self) -> Option<&'static Patient> {
-        PATIENTS.iter().find(|patient| patient.number == self.number)
-    }
-}
-
-async fn signed_in(session: &Session, clock: &Clock) -> Option<(SignedIn, &'static Patient)> {
-    let found = session.get::<SignedIn>(SignedIn::KEY).await.ok().flatten();
-    let found = found.filter(|visitor| clock.now() < visitor.until)?;
-    let patient = found.patient()?;
-    Some((found, patient))
-}
+/// What every handler is given.
+pub type Site = State<Arc<Inner>>;
 
 /// Who is asked for on the page: the widget, and whether countersign's module or the vendor's own snippet feeds it.
 #[derive(Debug, Default, Deserialize)]
@@ -193,7 +133,7 @@ impl Choice {
 }
 
 async fn page(State(site): Site, session: Session, Query(choice): Query<Choice>) -> Response {
-    let visitor = signed_in(&session, &site.clock).await;
+    let visitor = SignedIn::of(&session, &site.clock).await;
     show(&site, visitor.map(|(_, patient)| patient), &choice, None)
 }
 
@@ -230,7 +170,7 @@ fn policy(site: &Inner, server: &str, more: &str) -> String {
 
 /// The healthcare agent embedded as Microsoft's sample page does it.
 async fn sample(State(site): Site, session: Session) -> Response {
-    let visitor = signed_in(&session, &site.clock).await;
+    let visitor = SignedIn::of(&session, &site.clock).await;
     let values = json!({
         "patient": visitor.map(|(_, patient)| patient), "mount": MOUNT, "real_web_chat": site.web_chat.is_some(),
     });
@@ -262,16 +202,13 @@ async fn login(
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let fits = |p: &&Patient| p.login == given.login && secret::same(p.password.as_bytes(), given.password.as_bytes());
-    let Some(patient) = PATIENTS.iter().find(fits) else {
+    let Some(patient) = Patient::with(&given.login, &given.password) else {
         site.events.tell(Actor::Clinic, Outcome::Refused, "Wrong name or password", Value::Null);
         return show(&site, None, &choice, Some(&given.login));
     };
-    let since = site.clock.now();
-    let visitor = SignedIn { number: patient.number.to_owned(), since, until: since.plus(SESSION) };
     // A new id at login: whoever planted the old one holds nothing.
     let stored = match session.cycle_id().await {
-        Ok(()) => session.insert(SignedIn::KEY, visitor).await,
+        Ok(()) => SignedIn::begin(&session, patient, &site.clock, SESSION).await,
         Err(problem) => Err(problem),
     };
     if stored.is_err() {
@@ -285,7 +222,7 @@ async fn logout(State(site): Site, session: Session, Query(choice): Query<Choice
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    if let Some((_, patient)) = signed_in(&session, &site.clock).await {
+    if let Some((_, patient)) = SignedIn::of(&session, &site.clock).await {
         site.events.tell(Actor::Clinic, Outcome::Noted, format!("{} signed out", patient.name), Value::Null);
     }
     match session.flush().await {
@@ -296,10 +233,10 @@ async fn logout(State(site): Site, session: Session, Query(choice): Query<Choice
 
 /// Who the visitor is. This is what countersign asks, with the visitor's cookie and nothing else of the visitor.
 async fn session(State(site): Site, session: Session, headers: HeaderMap) -> Response {
-    let visitor = signed_in(&session, &site.clock).await;
+    let visitor = SignedIn::of(&session, &site.clock).await;
     let by_countersign = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"countersign/"));
     let (status, answer) = match &visitor {
-        Some((visitor, patient)) => (StatusCode::OK, describe(visitor, patient)),
+        Some((visitor, patient)) => (StatusCode::OK, visitor.describe(patient)),
         None => (StatusCode::UNAUTHORIZED, json!({ "error": "nobody is signed in" })),
     };
     if by_countersign {
@@ -310,13 +247,6 @@ async fn session(State(site): Site, session: Session, headers: HeaderMap) -> Res
         site.events.tell(Actor::Clinic, Outcome::Noted, text, json!({ "GET /api/session": answer }));
     }
     private(status, JSON, answer.to_string())
-}
-
-fn describe(visitor: &SignedIn, patient: &Patient) -> Value {
-    json!({
-        "sub": patient.number, "name": patient.name, "email": patient.email, "email_verified": patient.email_verified,
-        "groups": patient.groups, "locale": patient.locale, "auth_time": visitor.since, "exp": visitor.until,
-    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -348,12 +278,4 @@ async fn snippet(State(site): Site, Path(file): Path<String>) -> Response {
     let mut response = private(StatusCode::OK, JSON, text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
     response
-}
-
-async fn plain_http(State(site): Site, headers: HeaderMap) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    let result = site.downgrade.attempt(headers.get(COOKIE)).await;
-    private(StatusCode::OK, JSON, result.to_string())
 }

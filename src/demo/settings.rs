@@ -10,7 +10,7 @@ use url::Url;
 use super::Addresses;
 use super::directline::{self, Double};
 use super::events::{AuditSink, Events};
-use super::widget_server::{Check, Key};
+use super::proof::{Check, Key, Published};
 use crate::app::{App, StartError};
 use crate::audit::AuditSettings;
 use crate::clock::{Clock, random_bytes};
@@ -110,7 +110,7 @@ pub fn direct_line(secrets: &Secrets, events: &Events, clock: &Clock) -> Double 
 
 /// How the vendor's server checks each widget's tokens.
 #[must_use]
-pub fn checks(at: &Addresses, secrets: &Secrets) -> Vec<Check> {
+pub fn checks(at: &Addresses, secrets: &Secrets, events: &Events) -> Vec<Check> {
     let medchat = Check {
         widget: "medchat",
         algorithm: Algorithm::HS256,
@@ -124,7 +124,7 @@ pub fn checks(at: &Addresses, secrets: &Secrets) -> Vec<Check> {
     let userinfo = keys.map(|url| Check {
         widget: "userinfo",
         algorithm: Algorithm::ES256,
-        key: Key::Published(url),
+        key: Key::Published(Published::new(url, events.clone())),
         issuer: Some(issuer),
         audience: Some(at.widget_server.clone()),
         id_claim: "sub",

@@ -1,9 +1,11 @@
 //! Another site, which would like to have the clinic's visitors' tokens. It is served from another host name, so that
 //! browsers treat it as what it is: a foreign site.
 
+use std::future::{Future, ready};
+
 use axum::extract::Request;
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::assets::STRANGER;
@@ -28,12 +30,16 @@ const PAGE: &str = include_str!("../browser/demo/stranger.html");
 
 impl Stranger {
     /// Answers one request.
-    #[must_use]
-    pub fn handle(&self, request: &Request) -> Response {
-        if origin::host(request.headers()) != Some(&self.authority) {
+    pub fn handle(&self, request: Request) -> impl Future<Output = Response> + use<> {
+        let (head, _) = request.into_parts();
+        ready(self.answer(head.uri.path(), &head.headers))
+    }
+
+    fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        if origin::host(headers) != Some(&self.authority) {
             return Problem::NotFound.response();
         }
-        match request.uri().path() {
+        match path {
             "/" => self.page(),
             path => Asset::find(STRANGER, path.trim_start_matches('/')),
         }

@@ -59,6 +59,20 @@ impl Running {
         (reply.status, reply.json())
     }
 
+    /// Begins the conversation of a ticket, shows the proof there, and hears what the agent says.
+    async fn introduce(&self, ticket: &Value, proof: &Value) -> String {
+        let bearer = format!("Bearer {}", ticket["connectorToken"].as_str().unwrap());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let base = "/v3/directline/conversations";
+        assert!(ticket["domain"].as_str().unwrap().starts_with(&self.at.direct_line));
+        let begun = send(&self.at.direct_line, "POST", base, &headers, "{}").await.json();
+        let activities = format!("{base}/{}/activities", begun["conversationId"].as_str().unwrap());
+        let opening = json!({ "type": "invoke", "name": "InitConversation", "value": { "jsonWebToken": proof } });
+        send(&self.at.direct_line, "POST", &activities, &headers, &opening.to_string()).await;
+        let said = send(&self.at.direct_line, "GET", &activities, &headers, "").await.json();
+        said["activities"][1]["text"].as_str().unwrap().to_owned()
+    }
+
     async fn identify(&self, widget: &str, token: &str) -> (u16, Value) {
         self.vendor(&json!({ "do": "identify", "widget": widget, "token": token })).await
     }
@@ -114,6 +128,18 @@ async fn the_clinics_login_becomes_a_name_that_the_vendor_believes() {
         assert_eq!(status, 200, "{answer}");
         assert_eq!(answer["visitor"], json!({ "id": "P20417", "name": "Maya Lindgren" }));
     }
+}
+
+#[tokio::test]
+async fn the_healthcare_agent_believes_its_patient_and_no_thief() {
+    let demo = Running::start().await;
+    let cookie = demo.sign_in("zoe", "tall-ship").await;
+    let own = demo.page("POST", "/chat-identity/token/healthcare-agent", &cookie, "").await.json();
+    let stolen = &own["token"];
+    assert_eq!(demo.introduce(&own, stolen).await, "Hello, Zoë Okafor! Your identity is verified.");
+    let thief = demo.page("POST", "/demo/thief/healthcare-agent", &cookie, "").await.json();
+    assert_eq!(demo.introduce(&thief, stolen).await, "I cannot tell who you are: the proof is another visitor's.");
+    assert_ne!(own["userId"], thief["userId"]);
 }
 
 #[tokio::test]
@@ -247,7 +273,7 @@ async fn another_site_gets_neither_the_token_nor_the_widget() {
         assert_eq!((reply.status, reply.json()["code"].as_str()), (403, Some("origin")));
         assert!(reply.header("access-control-allow-origin").is_empty());
     }
-    for path in ["/login", "/logout", "/demo/plain-http"] {
+    for path in ["/login", "/logout", "/demo/plain-http", "/demo/thief/healthcare-agent"] {
         let headers = [("origin", origin.as_str()), ("sec-fetch-site", "cross-site"), ("cookie", &cookie)];
         let body = if path == "/login" { "login=maya&password=harbour-light" } else { "" };
         let headers = [&headers[..], &[("content-type", "application/x-www-form-urlencoded")]].concat();

@@ -28,9 +28,12 @@ function attempt(id, run) {
   });
 }
 
-// The agent is met in a conversation, and a conversation costs a login: this one is the visitor's own.
-async function conversation() {
-  const response = await fetch(`${mount}/token/${agent}`, { method: 'POST' });
+// Conversations of the attempts, which are not the visitor's chat.
+export const attempted = new Set();
+
+// The agent is met in a conversation, and a conversation costs a login: the visitor's own, or a thief's.
+async function conversation(thief) {
+  const response = await fetch(thief ? `/demo/thief/${agent}` : `${mount}/token/${agent}`, { method: 'POST' });
   if (!response.ok) return null;
   const { connectorToken, domain } = await response.json();
   const call = async (path, content) => {
@@ -42,6 +45,7 @@ async function conversation() {
     return answer.json();
   };
   const { conversationId } = await call('', {});
+  attempted.add(conversationId);
   const post = async (activity) => {
     await call(`/${conversationId}/activities`, activity);
     return (await call(`/${conversationId}/activities`)).activities;
@@ -49,8 +53,8 @@ async function conversation() {
   return { post };
 }
 
-async function presentToAgent(list, what, token, accepted) {
-  const own = await conversation();
+async function presentToAgent(list, what, token, { thief }, accepted) {
+  const own = await conversation(thief);
   if (!own) return result(list, 'refused', what, 'Nobody is signed in, so there is no conversation to say it in.');
   const activities = await own.post({ type: 'invoke', name: 'InitConversation', value: { jsonWebToken: token } });
   const reply = activities.findLast(({ from }) => from?.role === 'bot').text;
@@ -67,7 +71,7 @@ async function speakAsAnother(list) {
 }
 
 async function present(list, what, token, more, accepted) {
-  if (chosen().value === agent) return presentToAgent(list, what, token, accepted);
+  if (chosen().value === agent) return presentToAgent(list, what, token, more, accepted);
   const answer = await window.standin.ask({ do: 'identify', widget: chosen().value, token, ...more });
   if (answer.ok) result(list, 'accepted', what, accepted);
   else result(list, 'refused', what, answer.reason);
@@ -123,6 +127,7 @@ attempt('try-stolen', async (list) => {
   const seconds = Math.max(0, Math.round(read(token).claims.exp - Date.now() / 1000));
   if (chosen().value === agent) {
     const bound = `It names one visitor, so it is believed only in a conversation that is bound to the same one, for ${seconds} seconds more. The conversation’s own token is in it: whoever holds a copy can read along for as long. That is why both are short.`;
+    await present(list, 'The copy, shown by another patient in a conversation of their own', token, { thief: true }, 'This stand-in must never say so.');
     await present(list, 'The copy, in another conversation of this visitor’s', token, {}, bound);
     return;
   }

@@ -2,7 +2,7 @@
 
 import { connect, createTokenSource } from '/chat-identity/countersign.js';
 import { clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
-import '/demo/attacks.js';
+import { attempted } from '/demo/attacks.js';
 
 const $ = (id) => document.getElementById(id);
 const choices = $('choices');
@@ -93,7 +93,7 @@ function handOver({ token, widget, refresh_in: due }) {
 // The agent's own verdict, of the conversation that this page has.
 onEvent(({ actor, outcome, detail }) => {
   const { widget, with: way } = chosen();
-  if (actor !== 'agent' || widget !== agent || !signedIn) return;
+  if (actor !== 'agent' || widget !== agent || !signedIn || attempted.has(detail.conversation)) return;
   if (way === 'module' && detail.conversation !== feed.current()?.conversationId) return;
   const ok = outcome === 'granted';
   flow('verdict', ok ? 'good' : 'bad', ok ? `believes: ${detail.name}` : 'believes nobody');

@@ -55,7 +55,9 @@ function hear(event) {
   if (event.at < opened - 1500) return;
   if (event.actor === 'clinic' && event.detail) {
     const { name, error } = event.detail['GET /api/session'] ?? {};
-    flow('session', name ? 'good' : 'plain', name ?? error ?? 'checked');
+    const own = document.querySelector('[data-patient=name]').textContent;
+    // A thief's session is not this visitor's.
+    if (!name || !own || name === own) flow('session', name ? 'good' : 'plain', name ?? error ?? 'checked');
   }
   if (event.actor === 'countersign' && event.outcome !== 'refused' && event.detail?.outcome !== 'renewed') {
     const { took_us: took } = event.detail ?? {};
