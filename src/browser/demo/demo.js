@@ -86,7 +86,7 @@ function hear({ type, error, answer }) {
 function handOver({ token, widget, refresh_in: due }) {
   showToken(token, widget, due);
   renewIn(due, 'the conversation');
-  flow('call', 'good', 'opens the conversation');
+  flow('call', 'good', 'opens the chat');
   log('page', 'noted', 'InitConversation, with the token');
 }
 

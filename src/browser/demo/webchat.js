@@ -86,7 +86,7 @@
   };
 
   function renderWebChat({ directLine, store, userID, locale }, element) {
-    const lines = make('div', { class: 'lines', role: 'log', 'aria-label': 'Conversation', tabindex: '0' });
+    const lines = make('div', { class: 'lines', role: 'log', 'aria-label': 'Chat messages', tabindex: '0' });
     const field = make('input', { name: 'text', autocomplete: 'off', maxlength: '500', placeholder: 'Type your message', 'aria-label': 'Message to the agent' });
     const form = make('form', { class: 'write' }, field, make('button', { class: 'main' }, 'Send'));
     element.classList.add('client');
@@ -107,7 +107,8 @@
     directLine.activity$.subscribe({
       next({ type, text, from }) {
         if (type !== 'message') return;
-        lines.append(make('p', { class: from?.role === 'bot' ? 'bot' : 'you' }, text ?? ''));
+        const bot = from?.role === 'bot';
+        lines.append(make('p', { class: bot ? 'bot' : 'you' }, make('span', { class: 'unseen' }, bot ? 'Agent: ' : 'You: '), text ?? ''));
         lines.scrollTop = lines.scrollHeight;
       },
     });

@@ -49,6 +49,18 @@ for (const colorScheme of ['light', 'dark']) {
   }
 }
 
+test('the_healthcare_agents_chat_leaves_nobody_out', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const page = await here.page(await here.profile({ colorScheme, bypassCSP: true }), '?widget=healthcare-agent');
+    assert.deepEqual((await findings(page)).all, [], 'signed out');
+    await signIn(page);
+    await page.locator('#agent-badge', { hasText: 'Verified' }).waitFor();
+    for (const button of ['Forge one', 'Steal it']) await page.getByRole('button', { name: button }).click();
+    await page.locator('#try-stolen .results li').nth(1).waitFor();
+    assert.deepEqual((await findings(page)).all, [], 'signed in, attacks tried');
+  }
+});
+
 test('the_sign_in_fault_is_told_to_everybody', async () => {
   const page = await here.page(await here.profile({ bypassCSP: true }));
   await page.getByLabel('Name').fill('maya');
