@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "identity", "json", "origin", "secret", "siv", "ticket"],
     &["env"],
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
-    &["session"],
+    &["session", "state"],
     &["claims", "policy", "audit", "jwks"],
     &["signing", "jws"],
     &["keyring"],

@@ -24,6 +24,7 @@ mod pseudonym;
 mod publisher;
 mod records;
 mod samples;
+mod state;
 mod token;
 mod tokens;
 mod upstream;
