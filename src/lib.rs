@@ -24,7 +24,8 @@
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
 //!    a proof. The [`verifier`] is the other side: it checks what we sign.
 //!    The visitor's id may be a [`pseudonym`], sealed by [`siv`], that only this organisation can read back.
-//! 5. What outlives a request is in [`state`]: session records under hashed names, in a file or on a server.
+//! 5. The sessions of our own login are [`visits`]. What outlives a
+//!    request is in [`state`]: session records under hashed names, in a file or on a server.
 //! 6. [`limits`] holds what one visitor may ask for; [`audit`] writes down every decision; [`metrics`] counts.
 //!
 //! # The doors
@@ -75,5 +76,6 @@ pub mod state;
 pub mod telemetry;
 pub mod ticket;
 pub mod verifier;
+pub mod visits;
 pub mod web;
 pub mod widget;

@@ -3,6 +3,7 @@
 pub mod assertion;
 pub mod bearer;
 pub mod forwarded;
+pub mod own;
 pub mod upstream;
 
 use std::fmt;

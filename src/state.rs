@@ -21,7 +21,7 @@ pub mod place;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,10 +29,12 @@ use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::sync::OnceCell;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{self, SessionStore};
 
 use crate::clock::{Clock, UnixTime, random_bytes};
+use crate::state::place::Settings;
 
 /// Longest time a call to a store may take. A visitor who waits longer than this has gone.
 pub const DEADLINE: Duration = Duration::from_secs(2);
@@ -168,24 +170,64 @@ struct Text {
     data: HashMap<String, Value>,
 }
 
-/// The shared state. Cheap to clone.
+/// The shared state. Cheap to clone; clones are one store.
 #[derive(Debug, Clone)]
-pub struct Store {
-    backend: Arc<dyn Backend>,
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Option<Settings>,
+    backend: OnceCell<Box<dyn Backend>>,
     clock: Clock,
 }
 
 impl Store {
+    /// The store of these settings. It is opened when it is first needed, or by [`Store::open`].
+    #[must_use]
+    pub fn at(place: Settings, clock: Clock) -> Self {
+        Self(Arc::new(Inner { place: Some(place), backend: OnceCell::new(), clock }))
+    }
+
     /// A store over this backend.
     #[must_use]
     pub fn over(backend: impl Backend, clock: Clock) -> Self {
-        Self { backend: Arc::new(backend), clock }
+        Self(Arc::new(Inner { place: None, backend: OnceCell::new_with(Some(Box::new(backend))), clock }))
     }
 
     /// A store that ends with the process.
     #[must_use]
     pub fn memory(clock: Clock) -> Self {
         Self::over(memory::Memory::default(), clock)
+    }
+
+    /// Opens the store, so that a file that cannot be used stops the start and not the first visitor. A server may still
+    /// be starting: [`Store::ping`] tells.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn open(&self) -> Result<(), String> {
+        self.opened().await.map(drop)
+    }
+
+    async fn opened(&self) -> Result<&dyn Backend, String> {
+        let open = || async {
+            match &self.0.place {
+                Some(place) => place.open().await,
+                None => Err("there is no place to open".to_owned()),
+            }
+        };
+        Ok(self.0.backend.get_or_try_init(open).await?.as_ref())
+    }
+
+    async fn backend(&self) -> Result<&dyn Backend, Down> {
+        self.opened().await.map_err(|problem| {
+            tracing::error!(%problem, "the session store cannot be opened");
+            Down::Refused
+        })
+    }
+
+    fn now(&self) -> UnixTime {
+        self.0.clock.now()
     }
 
     /// Keeps a new session under a fresh id and returns the id.
@@ -198,8 +240,8 @@ impl Store {
         for _ in 0..3 {
             let id = fresh_id();
             let key = Key::of_session(&id);
-            let row = Row { key: &key, text: &text, expires_at, now: self.clock.now() };
-            if bounded(self.backend.insert(row, tags)).await? {
+            let row = Row { key: &key, text: &text, expires_at, now: self.now() };
+            if bounded(async { self.backend().await?.insert(row, tags).await }).await? {
                 return Ok(id);
             }
         }
@@ -213,8 +255,8 @@ impl Store {
     pub async fn replace(&self, id: &Id, data: HashMap<String, Value>, expires_at: UnixTime) -> Result<bool, Down> {
         let text = text_of(data, expires_at)?;
         let key = Key::of_session(id);
-        let row = Row { key: &key, text: &text, expires_at, now: self.clock.now() };
-        bounded(self.backend.update(row)).await
+        let row = Row { key: &key, text: &text, expires_at, now: self.now() };
+        bounded(async { self.backend().await?.update(row).await }).await
     }
 
     /// The data of a session that still runs, and when it ends.
@@ -222,9 +264,11 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn find(&self, id: &Id) -> Result<Option<(HashMap<String, Value>, UnixTime)>, Down> {
-        let Some(text) = bounded(self.backend.find(&Key::of_session(id))).await? else { return Ok(None) };
+        let Some(text) = bounded(async { self.backend().await?.find(&Key::of_session(id)).await }).await? else {
+            return Ok(None);
+        };
         let text: Text = serde_json::from_str(&text).map_err(|_| Down::Unreadable)?;
-        Ok((self.clock.now() < text.expires_at).then_some((text.data, text.expires_at)))
+        Ok((self.now() < text.expires_at).then_some((text.data, text.expires_at)))
     }
 
     /// Ends a session.
@@ -232,7 +276,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn end(&self, id: &Id) -> Result<(), Down> {
-        bounded(self.backend.remove(&Key::of_session(id))).await
+        bounded(async { self.backend().await?.remove(&Key::of_session(id)).await }).await
     }
 
     /// Ends every session with this tag, and says how many there were.
@@ -240,7 +284,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn end_tagged(&self, tag: &Key) -> Result<u64, Down> {
-        bounded(self.backend.remove_tagged(tag)).await
+        bounded(async { self.backend().await?.remove_tagged(tag).await }).await
     }
 
     /// Marks something as done until `until`; false when it was marked before. Of any number of callers on any number of
@@ -249,7 +293,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn first(&self, mark: &Key, until: UnixTime) -> Result<bool, Down> {
-        bounded(self.backend.mark(mark, self.clock.now(), until)).await
+        bounded(async { self.backend().await?.mark(mark, self.now(), until).await }).await
     }
 
     /// Whether something is marked as done.
@@ -257,7 +301,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn is_marked(&self, mark: &Key) -> Result<bool, Down> {
-        bounded(self.backend.is_marked(mark, self.clock.now())).await
+        bounded(async { self.backend().await?.is_marked(mark, self.now()).await }).await
     }
 
     /// Whether the store would answer, for readiness.
@@ -265,7 +309,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn ping(&self) -> Result<(), Down> {
-        bounded(self.backend.ping()).await
+        bounded(async { self.backend().await?.ping().await }).await
     }
 
     /// Forgets what has expired, a step at a time, and says how much that was. To be called now and then.
@@ -275,7 +319,7 @@ impl Store {
     pub async fn sweep(&self) -> Result<u64, Down> {
         let mut total = 0;
         loop {
-            let step = bounded(self.backend.sweep(self.clock.now(), SWEEP_STEP)).await?;
+            let step = bounded(async { self.backend().await?.sweep(self.now(), SWEEP_STEP).await }).await?;
             total += step;
             if step < u64::from(SWEEP_STEP) {
                 return Ok(total);
@@ -324,4 +368,22 @@ fn moment(date: OffsetDateTime) -> UnixTime {
 
 async fn bounded<T>(call: impl Future<Output = Result<T, Down>>) -> Result<T, Down> {
     tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Down::Deadline))
+}
+
+/// Stores that stay open when the configuration is read again: sessions in memory must survive a new certificate.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<Store>>>);
+
+impl Kept {
+    /// The store of these settings: the one that is there already, or a new one.
+    #[must_use]
+    pub fn store(&self, place: &Settings, clock: &Clock) -> Store {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = stores.iter().find(|store| store.0.place.as_ref().is_some_and(|known| known.is(place))) {
+            return known.clone();
+        }
+        let store = Store::at(place.clone(), clock.clone());
+        stores.push(store.clone());
+        store
+    }
 }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::clock::Clock;
 use crate::env::{Env, Var};
 use crate::outbound::is_loopback;
-use crate::state::Store;
+use crate::state::Backend;
 use crate::state::memory::Memory;
 
 /// The store.
@@ -55,6 +54,13 @@ pub struct Address {
     pub password: Option<SecretString>,
 }
 
+impl Address {
+    fn is(&self, other: &Self) -> bool {
+        let password = |address: &Self| address.password.as_ref().map(|p| p.expose_secret().to_owned());
+        self.url.expose_secret() == other.url.expose_secret() && password(self) == password(other)
+    }
+}
+
 impl Place {
     /// Reads an address; `None` after naming what is wrong, or when there is none.
     pub fn read(env: &mut Env, url: &Var, password: &Var) -> Option<Self> {
@@ -81,6 +87,15 @@ impl Place {
             Some(_) => warn_if_plain(env, url, &address),
         }
         place
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Memory, Self::Memory) => true,
+            (Self::Sqlite(one), Self::Sqlite(two)) => one == two,
+            (Self::Redis(one), Self::Redis(two)) | (Self::Postgres(one), Self::Postgres(two)) => one.is(two),
+            _ => false,
+        }
     }
 
     fn is_built_in(&self) -> bool {
@@ -138,47 +153,49 @@ impl Settings {
         Self { place: Place::Memory, prefix: String::new() }
     }
 
-    /// Opens the store. A file must be there and usable; a server may still be starting.
-    ///
-    /// # Errors
-    /// A sentence for the operator.
-    pub async fn open(&self, clock: Clock) -> Result<Store, String> {
+    /// Whether these settings mean the same store as `other`.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && self.place.is(&other.place)
+    }
+
+    pub(super) async fn open(&self) -> Result<Box<dyn Backend>, String> {
         match &self.place {
-            Place::Memory => Ok(Store::over(Memory::default(), clock)),
-            Place::Sqlite(path) => open_sqlite(path, clock).await,
-            Place::Redis(at) => open_redis(at, &self.prefix, clock),
-            Place::Postgres(at) => open_postgres(at, clock),
+            Place::Memory => Ok(Box::new(Memory::default())),
+            Place::Sqlite(path) => open_sqlite(path).await,
+            Place::Redis(at) => open_redis(at, &self.prefix),
+            Place::Postgres(at) => open_postgres(at),
         }
     }
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(path: &Path, clock: Clock) -> Result<Store, String> {
-    Ok(Store::over(crate::state::sqlite::Sqlite::open(path).await?, clock))
+async fn open_sqlite(path: &Path) -> Result<Box<dyn Backend>, String> {
+    Ok(Box::new(crate::state::sqlite::Sqlite::open(path).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(_: &Path, _: Clock) -> Result<Store, String> {
+async fn open_sqlite(_: &Path) -> Result<Box<dyn Backend>, String> {
     std::future::ready(Err(NOT_BUILT_IN.to_owned())).await
 }
 
 #[cfg(feature = "redis")]
-fn open_redis(at: &Address, prefix: &str, clock: Clock) -> Result<Store, String> {
-    Ok(Store::over(crate::state::redis::Redis::new(&at.url, at.password.as_ref(), prefix)?, clock))
+fn open_redis(at: &Address, prefix: &str) -> Result<Box<dyn Backend>, String> {
+    Ok(Box::new(crate::state::redis::Redis::new(&at.url, at.password.as_ref(), prefix)?))
 }
 
 #[cfg(not(feature = "redis"))]
-fn open_redis(_: &Address, _: &str, _: Clock) -> Result<Store, String> {
+fn open_redis(_: &Address, _: &str) -> Result<Box<dyn Backend>, String> {
     Err(NOT_BUILT_IN.to_owned())
 }
 
 #[cfg(feature = "postgres")]
-fn open_postgres(at: &Address, clock: Clock) -> Result<Store, String> {
-    Ok(Store::over(crate::state::postgres::Postgres::new(&at.url, at.password.as_ref())?, clock))
+fn open_postgres(at: &Address) -> Result<Box<dyn Backend>, String> {
+    Ok(Box::new(crate::state::postgres::Postgres::new(&at.url, at.password.as_ref())?))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn open_postgres(_: &Address, _: Clock) -> Result<Store, String> {
+fn open_postgres(_: &Address) -> Result<Box<dyn Backend>, String> {
     Err(NOT_BUILT_IN.to_owned())
 }
 

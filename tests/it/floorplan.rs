@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["env"],
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
     &["session", "state"],
-    &["claims", "policy", "audit", "jwks"],
+    &["claims", "policy", "audit", "jwks", "visits"],
     &["signing", "jws"],
     &["keyring"],
     &["presets", "sources"],

@@ -7,7 +7,7 @@ use countersign::clock::{Clock, Hands, UnixTime, random_id};
 use countersign::env::Env;
 use countersign::state::memory::Memory;
 use countersign::state::place::Settings;
-use countersign::state::{Backend, Key, Store, Tags};
+use countersign::state::{Backend, Kept, Key, Store, Tags};
 use serde_json::{Value, json};
 use tower_sessions::SessionStore as _;
 use tower_sessions::session::Id;
@@ -27,7 +27,9 @@ impl Opened {
         let prefix = format!("test-{}:", random_id());
         let mut env = Env::new([("SESSION_STORE", address), ("SESSION_STORE_PREFIX", &prefix)]);
         let settings = Settings::read(&mut env).expect("the address is sound");
-        Self { store: settings.open(clock).await.expect("the store opens"), hands, _place: None }
+        let store = Store::at(settings, clock);
+        store.open().await.expect("the store opens");
+        Self { store, hands, _place: None }
     }
 
     async fn memory() -> Self {
@@ -311,8 +313,20 @@ fn an_address_that_cannot_be_used_is_named_at_start() {
 async fn a_file_that_cannot_be_opened_is_named_at_start() {
     let (clock, _) = Clock::manual(START);
     let mut env = Env::new([("SESSION_STORE", "sqlite:/proc/no/such/place.db")]);
-    let problem = Settings::read(&mut env).unwrap().open(clock).await.unwrap_err();
+    let problem = Store::at(Settings::read(&mut env).unwrap(), clock).open().await.unwrap_err();
     assert!(problem.contains("/proc/no/such/place.db"), "{problem}");
+}
+
+#[tokio::test]
+async fn sessions_in_memory_survive_a_new_reading_of_the_settings() {
+    let (clock, _) = Clock::manual(START);
+    let kept = Kept::default();
+    let read = |address: &str| Settings::read(&mut Env::new([("SESSION_STORE", address)])).unwrap();
+    let id = kept.store(&read("memory"), &clock).begin(data("one"), in_an_hour(), &Tags::NONE).await.unwrap();
+    assert!(kept.store(&read("memory"), &clock).find(&id).await.unwrap().is_some());
+    let place = tempfile::tempdir().unwrap();
+    let other = read(&format!("sqlite:{}", place.path().join("sessions.db").display()));
+    assert!(kept.store(&other, &clock).find(&id).await.unwrap().is_none(), "another place is another store");
 }
 
 #[tokio::test]
