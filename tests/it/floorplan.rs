@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["claims", "policy", "audit", "jwks", "visits"],
     &["signing", "jws"],
     &["keyring"],
-    &["presets", "sources"],
+    &["presets", "sources", "login"],
     &["widget"],
     &["verifier", "issuance"],
     &["web"],

@@ -16,6 +16,7 @@ mod jwks;
 mod jws;
 mod keys;
 mod kit;
+mod login;
 mod logs;
 mod origin;
 mod peer;
