@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod bearer;
 pub mod forwarded;
 pub mod own;
+pub mod store;
 pub mod upstream;
 
 use std::fmt;

@@ -25,7 +25,7 @@ impl Postgres {
     /// # Errors
     /// A sentence for the operator when the address cannot be read.
     pub fn new(url: &SecretString, password: Option<&SecretString>) -> Result<Self, String> {
-        Ok(Self { pool: pool(url, password)?, tables: OnceCell::new() })
+        Ok(Self { pool: lazy(options(url, password)?), tables: OnceCell::new() })
     }
 
     async fn pool(&self) -> Result<&PgPool, Down> {
@@ -46,19 +46,26 @@ impl Postgres {
     }
 }
 
-/// A pool over this address, not yet connected.
+/// A pool over somebody else's database, which can read and nothing else. Not yet connected.
 ///
 /// # Errors
 /// A sentence for the operator when the address cannot be read.
-pub fn pool(url: &SecretString, password: Option<&SecretString>) -> Result<PgPool, String> {
+pub fn read_only(url: &SecretString, password: Option<&SecretString>) -> Result<PgPool, String> {
+    Ok(lazy(options(url, password)?.options([("default_transaction_read_only", "on")])))
+}
+
+fn options(url: &SecretString, password: Option<&SecretString>) -> Result<PgConnectOptions, String> {
     let options: PgConnectOptions =
         url.expose_secret().parse().map_err(|_| "is not a PostgreSQL address such as postgres://user@host/database")?;
     let options = match password {
         Some(password) => options.password(password.expose_secret()),
         None => options,
     };
-    let options = options.application_name("countersign");
-    Ok(PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(DEADLINE).connect_lazy_with(options))
+    Ok(options.application_name("countersign"))
+}
+
+fn lazy(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(DEADLINE).connect_lazy_with(options)
 }
 
 backend!(Postgres);

@@ -45,6 +45,17 @@ impl Sqlite {
     }
 }
 
+/// A pool over somebody else's file, which can read and nothing else.
+///
+/// # Errors
+/// A sentence for the operator when the file cannot be used.
+pub async fn read_only(path: &Path) -> Result<SqlitePool, String> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(DEADLINE);
+    let opened = pool.connect_with(options).await;
+    opened.map_err(|error| format!("{} cannot be read ({})", path.display(), Down::from(error)))
+}
+
 /// `SQLite` makes its files with the process's umask, and the log beside the file inherits the file's mode.
 fn make_private(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::OpenOptionsExt as _;

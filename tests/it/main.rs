@@ -26,6 +26,7 @@ mod publisher;
 mod records;
 mod samples;
 mod state;
+mod store;
 mod token;
 mod tokens;
 mod upstream;

@@ -52,7 +52,7 @@ impl Opened {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are handed their servers in the environment")]
-pub(crate) fn server(name: &str) -> String {
+pub fn server(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} names the server to test against"))
 }
 
