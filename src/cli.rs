@@ -138,7 +138,7 @@ pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Wr
         Command::Serve => serve::run(&mut world).await,
         Command::Check(args) => check::run(&args, &mut world),
         Command::Preview(args) => preview::run(&args, &mut world),
-        Command::Mint(args) => mint::run(&args, &mut world),
+        Command::Mint(args) => mint::run(&args, &mut world).await,
         Command::Verify(args) => verify::run(&args, &mut world),
         Command::Presets(args) => presets::run(&args, &mut world),
         Command::Keygen(args) => keygen::run(&args, &mut world),

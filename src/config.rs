@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::audit::AuditSettings;
 use crate::clock::Clock;
+use crate::connectors;
 use crate::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
 use crate::issuance::Issuer;
 use crate::keyring::Keyring;
@@ -15,7 +16,7 @@ use crate::origin::Origin;
 use crate::outbound::Outbound;
 use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
 use crate::policy::Policy;
-use crate::pseudonym::{Namespaces, Pseudonyms};
+use crate::pseudonym::{self, Namespaces, Pseudonyms};
 use crate::session::Authenticator;
 use crate::sources::assertion::{self, Assertion};
 use crate::sources::bearer::{self, Bearer};
@@ -65,6 +66,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Widgets", vars: Widget::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
     Section { title: "A widget's rules", vars: Policy::VARS },
+    Section { title: "Direct Line (`healthcare-agent`, `copilot-studio`)", vars: connectors::VARS },
     Section { title: "Pseudonyms", vars: Pseudonyms::VARS },
     Section { title: "Time and limits", vars: Issuer::VARS },
     Section { title: "Allowances", vars: Limiter::VARS },
@@ -83,6 +85,11 @@ const PREFIXES: &[&str] = &[
     "UPSTREAM_",
     "TOKEN_",
     "AUDIT_",
+    "DIRECTLINE_",
+    "WEBCHAT_",
+    "APP_SECRET",
+    "AUTH_JWT_",
+    "END_USER_AUTH_",
     "PSEUDONYM_",
     "SUBJECT_NAMESPACE",
     "RATE_LIMIT_",
@@ -142,8 +149,10 @@ impl Config {
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
-        let shared = read_shared(&mut env, public_url.clone(), other_origins);
+        let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
+        check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
+        token.check_aliases(&mut env, &widgets);
         let skew = Issuer::read_skew(&mut env);
         let limiter = Limiter::read(&mut env, clock);
         let audit = AuditSettings::read(&mut env);
@@ -173,9 +182,24 @@ impl Config {
     }
 }
 
-fn read_shared(env: &mut Env, public_url: Option<Url>, origins: Vec<Origin>) -> Shared {
+fn read_shared(
+    env: &mut Env,
+    public_url: Option<Url>,
+    origins: Vec<Origin>,
+    outbound: Outbound,
+    clock: &Clock,
+) -> Shared {
     let pseudonyms = Pseudonyms::read(env).map(Arc::new);
-    Shared { public_url, origins, pseudonyms, namespaces: Arc::new(Namespaces::read(env)) }
+    let namespaces = Arc::new(Namespaces::read(env));
+    Shared { public_url, origins, outbound, clock: clock.clone(), pseudonyms, namespaces }
+}
+
+/// Names login systems of sources that are not asked.
+fn check_namespaces(env: &mut Env, namespaces: &Namespaces, chain: &Chain) {
+    for unknown in namespaces.sources().filter(|source| !chain.names().any(|name| name == *source)) {
+        let why = format!("names the source `{unknown}`, which is not in SESSION_SOURCES");
+        env.mistake_in(&pseudonym::NAMESPACE, &why);
+    }
 }
 
 fn read_admin(env: &mut Env) -> Option<Address> {

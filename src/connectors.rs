@@ -37,8 +37,21 @@ pub enum Kind {
 }
 
 /// The settings of every connector, in the order of the settings table.
-pub const VARS: &[&[&Var]] =
-    &[DirectLine::VARS, place::Place::VARS, CopilotStudio::VARS, renewal::Renewals::VARS, wire::Wire::VARS];
+pub const VARS: &[&Var] = &[
+    &direct_line::SECRET,
+    &direct_line::SECRET_NEXT,
+    &endpoint::ENDPOINT,
+    &endpoint::CUSTOM_HOST,
+    &place::TOKEN_ENDPOINT,
+    &copilot_studio::RENEWAL_SECRET,
+    &direct_line::BIND_USER,
+    &direct_line::USER_ID_PREFIX,
+    &direct_line::SEND_USER_NAME,
+    &direct_line::TRUSTED_ORIGINS,
+    &renewal::CONVERSATION_MAX,
+    &wire::DEADLINE,
+    &wire::CONCURRENCY,
+];
 
 /// Reads the connector of the widget being read; `None` after naming what is wrong.
 pub fn read(env: &mut Env, kind: Kind, outbound: &Outbound, clock: &Clock) -> Option<Arc<dyn Connector>> {

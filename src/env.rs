@@ -330,14 +330,24 @@ impl Env {
             names.iter().flat_map(|n| [n.clone(), format!("{n}_FILE")]).filter(|n| self.has(n)).collect();
         let found = match given.as_slice() {
             [] => Self::default_of(var, &names[0]),
-            [one] => self.given(one, names.contains(one)),
-            [first, second, ..] => {
+            // Tools disagree on `https_proxy` and `HTTPS_PROXY`, so many machines set both, alike.
+            [first, others @ ..] if others.iter().all(|other| self.says_the_same(first, other)) => {
+                self.given(first, names.contains(first))
+            }
+            [first, others @ ..] => {
+                let second = others.first().unwrap_or(first);
                 self.mistake(first, &format!("is given twice, here and as {second}; keep one"));
                 None
             }
         }?;
         self.record(var, &found);
         Some(found)
+    }
+
+    /// Whether both are values, or both files, and equal.
+    fn says_the_same(&self, one: &str, other: &str) -> bool {
+        let text = |name: &str| self.values.get(name).map(|value| value.expose_secret().to_owned());
+        one.ends_with("_FILE") == other.ends_with("_FILE") && text(one) == text(other)
     }
 
     fn default_of(var: &Var, name: &str) -> Option<Found> {

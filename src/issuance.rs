@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::request::Parts;
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::claims::{Claims, Incomplete, PageInput, Scope, Stamp};
 use crate::clock::{Clock, UnixTime};
+use crate::connectors::{Connector, ConnectorFault, RefreshFault, TicketAsk};
 use crate::env::{Env, Var};
 use crate::policy::Denied;
 use crate::session::{Outage, Session};
 use crate::signing::Proof;
 use crate::sources::Chain;
-use crate::widget::Widget;
+use crate::ticket::Ticket;
+use crate::widget::{Listed, Widget};
 
 /// How far tokens are back-dated.
 pub const CLOCK_SKEW: Var = Var::new(
@@ -46,6 +49,8 @@ pub struct Issued {
     pub id: String,
     /// Claims that the page's call needs in clear.
     pub beside: Map<String, Value>,
+    /// What the vendor gave us for the conversation, where the widget needs it.
+    pub ticket: Option<Ticket>,
 }
 
 /// Why there is no token.
@@ -63,6 +68,12 @@ pub enum Refusal {
     /// A source or a vendor could not be asked.
     #[error("{0}")]
     Unavailable(Outage),
+    /// The vendor gave us no token.
+    #[error("{0}")]
+    NoTicket(ConnectorFault),
+    /// The vendor's token is not renewed.
+    #[error("{0}")]
+    NotRenewed(RefreshFault),
     /// Something that start-up should have found.
     #[error("{0}")]
     Misconfigured(&'static str),
@@ -80,6 +91,8 @@ impl Refusal {
             Self::Forbidden(Denied::SessionAge) => "session_age",
             Self::IdentityIncomplete(_) => "claims",
             Self::Unavailable(outage) => outage.reason,
+            Self::NoTicket(fault) => fault.reason(),
+            Self::NotRenewed(fault) => fault.reason(),
             Self::Misconfigured(what) => what,
         }
     }
@@ -118,35 +131,86 @@ impl Issuer {
     /// Makes a token of `widget` for the visitor of this session.
     ///
     /// # Errors
-    /// [`Refusal`] when there is to be none.
-    pub fn issue_to(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
-        let (claims, stamp) = self.claims_for(widget, session, page)?;
+    /// [`Refusal`] when there is to be none. A widget that needs a vendor's token never gets a proof without one.
+    pub async fn issue_to(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
+        self.permit(widget, session)?;
+        let user_id = widget.subject(session);
+        let ticket = match &widget.connector {
+            Some(connector) => {
+                // Whoever cannot be given a token must not cost the vendor a conversation at every attempt.
+                self.claims(widget, session, &user_id, Some(&Ticket::stand_in()), page)?;
+                Some(self.ticket(connector.as_ref(), widget, session, &user_id).await?)
+            }
+            None => None,
+        };
+        let (claims, stamp) = self.claims(widget, session, &user_id, ticket.as_ref(), page)?;
         let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
         if proof.size() > widget.token_max {
             return Err(Refusal::Misconfigured("token_too_large"));
         }
-        let Stamp { expires_at, expires_in, id, .. } = stamp;
-        let refresh_in = refresh_in(expires_in);
-        Ok(Issued { proof, expires_at, expires_in, refresh_in, id, beside: beside(widget, &claims) })
+        // A page must not begin with a token of which one half has ended.
+        let expires_in = ticket.as_ref().map_or(stamp.expires_in, |t| stamp.expires_in.min(t.expires_in));
+        let expires_at = stamp.expires_at.minus(stamp.expires_in.saturating_sub(expires_in));
+        let beside = beside(widget, &claims);
+        Ok(Issued { proof, expires_at, expires_in, refresh_in: refresh_in(expires_in), id: stamp.id, beside, ticket })
     }
 
-    /// The claims that a token for this session would carry, and its stamp.
+    /// Renews the vendor's token of a conversation that is this visitor's.
     ///
     /// # Errors
-    /// As [`Issuer::issue`].
-    pub fn claims_for(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<(Claims, Stamp), Refusal> {
-        widget.policy.check(session, self.clock.now()).map_err(Refusal::Forbidden)?;
+    /// [`Refusal::NotRenewed`] when the conversation is over, another's, or the vendor cannot be asked.
+    pub async fn renew(
+        &self,
+        widget: &Widget,
+        session: &Session,
+        renewal: &str,
+        token: &SecretString,
+    ) -> Result<Ticket, Refusal> {
+        self.permit(widget, session)?;
+        let connector = widget.connector.as_ref().ok_or(Refusal::NotRenewed(RefreshFault::Ended))?;
+        let user_id = widget.subject(session);
+        let ask = TicketAsk { widget: &widget.name, user_id: &user_id, user_name: session.identity.name.as_deref() };
+        connector.refresh(&ask, renewal, token).await.map_err(Refusal::NotRenewed)
+    }
+
+    /// The claims that a token for this session would carry, with a stand-in where the vendor's token would be.
+    ///
+    /// # Errors
+    /// As [`Issuer::issue_to`].
+    pub fn preview(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Claims, Refusal> {
+        self.permit(widget, session)?;
+        let stand_in = widget.connector.as_ref().map(|_| Ticket::stand_in());
+        let claims = self.claims(widget, session, &widget.subject(session), stand_in.as_ref(), page);
+        claims.map(|(claims, _)| claims)
+    }
+
+    fn permit(&self, widget: &Widget, session: &Session) -> Result<(), Refusal> {
+        widget.policy.check(session, self.clock.now()).map_err(Refusal::Forbidden)
+    }
+
+    async fn ticket(
+        &self,
+        connector: &dyn Connector,
+        widget: &Widget,
+        session: &Session,
+        user_id: &str,
+    ) -> Result<Ticket, Refusal> {
+        let ask = TicketAsk { widget: &widget.name, user_id, user_name: session.identity.name.as_deref() };
+        connector.ticket(&ask).await.map_err(Refusal::NoTicket)
+    }
+
+    fn claims(
+        &self,
+        widget: &Widget,
+        session: &Session,
+        subject: &str,
+        ticket: Option<&Ticket>,
+        page: &PageInput,
+    ) -> Result<(Claims, Stamp), Refusal> {
         let stamp =
             Stamp::new(&self.clock, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)?;
-        let subject = widget.subject(session);
-        let scope = Scope {
-            session,
-            subject: &subject,
-            widget: &widget.name,
-            ticket: None,
-            agent: widget.is_agent(session),
-            page,
-        };
+        let agent = widget.is_agent(session);
+        let scope = Scope { session, subject, widget: &widget.name, ticket, agent, page };
         let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
         Ok((claims, stamp))
     }
@@ -170,6 +234,7 @@ pub fn refresh_in(life: Duration) -> Duration {
 pub struct Widgets {
     list: Vec<Widget>,
     by_name: BTreeMap<String, usize>,
+    origins: Vec<Listed>,
 }
 
 impl Widgets {
@@ -177,7 +242,13 @@ impl Widgets {
     #[must_use]
     pub fn new(list: Vec<Widget>) -> Self {
         let by_name = list.iter().enumerate().map(|(i, w)| (w.name.clone(), i)).collect();
-        Self { list, by_name }
+        let mut origins: Vec<Listed> = Vec::new();
+        for listed in list.iter().flat_map(|w| &w.origins) {
+            if !origins.contains(listed) {
+                origins.push(listed.clone());
+            }
+        }
+        Self { list, by_name, origins }
     }
 
     /// The widget of this name, or the first when none is named.
@@ -187,6 +258,12 @@ impl Widgets {
             Some(name) => self.by_name.get(name).and_then(|i| self.list.get(*i)),
             None => self.list.first(),
         }
+    }
+
+    /// Every origin that may ask any of them.
+    #[must_use]
+    pub fn origins(&self) -> &[Listed] {
+        &self.origins
     }
 
     /// All of them.

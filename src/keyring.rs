@@ -17,6 +17,12 @@ pub const SECRET: Var = Var::secret(
     "WIDGET_SECRET",
     "The secret shared with the chat vendor (HS256, HS384, HS512), as the vendor's console shows it.",
 );
+/// The healthcare agent's secret, under the names its documents have given it.
+pub const APP_SECRET: Var = Var::secret(
+    "WIDGET_APP_SECRET",
+    "`healthcare-agent`: the service's app_secret, as its Integration > Secrets page shows it.",
+)
+.or(&["APP_SECRET", "AUTH_JWT_SECRET", "END_USER_AUTH_JWT_SECRET"]);
 /// How the secret's text becomes key bytes.
 pub const SECRET_ENCODING: Var = Var::new(
     "WIDGET_SECRET_ENCODING",
@@ -88,6 +94,7 @@ impl Keyring {
     /// The settings of this room.
     pub const VARS: &[&Var] = &[
         &SECRET,
+        &APP_SECRET,
         &SECRET_ENCODING,
         &PRIVATE_KEY,
         &PRIVATE_KEY_NEXT,

@@ -20,7 +20,8 @@
 //!    else signed is checked in one place, [`jws`], with keys that [`jwks`] keeps current, and its [`json`] names nothing
 //!    twice.
 //! 3. The [`widget`] is a vendor's profile (from the shelf of [`presets`]) bound to this organisation's [`keyring`] and
-//!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation.
+//!    [`policy`]. A [`ticket`] is what a vendor's own server gave us for the conversation, through one of the
+//!    [`connectors`].
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
 //!    a proof. The [`verifier`] is the other side: it checks what we sign.
 //!    The visitor's id may be a [`pseudonym`], sealed by [`siv`], that only this organisation can read back.
@@ -38,7 +39,7 @@
 //!
 //! [`cli`] has one file per command. [`config`] composes every room's settings and is read by [`app`] and the command line
 //! only; [`app`] turns it into a running service, and every start-up failure happens there. [`admin`] is the listener for
-//! operations and [`telemetry`] the operational log.
+//! operations, [`telemetry`] the operational log, [`demo`] a host site and a chat vendor to try everything out.
 //!
 //! `tests/it/floorplan.rs` holds the floors: a room imports from lower floors only.
 
@@ -51,6 +52,7 @@ pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod cookies;
+pub mod demo;
 pub mod env;
 pub mod identity;
 pub mod issuance;

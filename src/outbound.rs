@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use secrecy::{ExposeSecret, SecretString};
@@ -235,8 +236,8 @@ impl Target {
         let _place = self.waiting.try_acquire().map_err(|_| Fault::Busy)?;
         let turn = self.breaker.admit()?;
         let began = AtomicBool::new(false);
-        let result = tokio::time::timeout_at(deadline, self.attempt_twice(call, &began)).await;
-        if result.is_err() && !began.load(Ordering::Relaxed) {
+        let result = tokio::time::timeout_at(deadline, self.attempt_twice(call, &began, deadline)).await;
+        if !began.load(Ordering::Relaxed) {
             // It never left the queue: that says we are busy, and nothing about the server.
             return Err(Fault::Busy);
         }
@@ -251,8 +252,13 @@ impl Target {
         self.breaker.is_open()
     }
 
-    async fn attempt_twice(&self, call: Call, began: &AtomicBool) -> Result<Reply, Fault> {
+    async fn attempt_twice(&self, call: Call, began: &AtomicBool, deadline: Instant) -> Result<Reply, Fault> {
         let _permit = self.open.acquire().await.map_err(|_| Fault::Busy)?;
+        // Too late to begin: a call cut off after a moment would be booked as the server's failure, and the place it gives
+        // up would go to the next one that is as late.
+        if deadline.saturating_duration_since(Instant::now()) < self.limits.deadline / 10 {
+            return Err(Fault::Busy);
+        }
         began.store(true, Ordering::Relaxed);
         let first = self.attempt(call.clone()).await;
         match &first {
@@ -263,8 +269,13 @@ impl Target {
     }
 
     async fn attempt(&self, call: Call) -> Result<Reply, Fault> {
-        let request = self.client.request(call.method, call.url).headers(call.headers);
-        let request = if call.body.is_empty() { request } else { request.body(call.body) };
+        let request = self.client.request(call.method.clone(), call.url).headers(call.headers);
+        let request = match (call.body.is_empty(), &call.method) {
+            (false, _) => request.body(call.body),
+            // A POST without a body still says so (RFC 9110 section 8.6): gateways answer 411 to one that does not.
+            (true, &Method::POST) => request.header(CONTENT_LENGTH, "0"),
+            (true, _) => request,
+        };
         let mut response =
             request.send().await.map_err(|e| if e.is_connect() { Fault::Connect } else { Fault::Broken })?;
         let status = response.status();

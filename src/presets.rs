@@ -1,13 +1,16 @@
 //! How each chat vendor wants its proof. A preset is data: one `const Profile` per vendor, with the vendor's document and
 //! what is not confirmed about it.
 
+pub mod copilot_studio;
 pub mod custom;
+pub mod healthcare_agent;
 pub mod medchat;
 pub mod userinfo;
 
 use std::time::Duration;
 
 use crate::claims::{Stamped, SubjectRule};
+use crate::connectors::Kind;
 use crate::env::Var;
 use crate::secret::Encoding;
 
@@ -61,6 +64,8 @@ pub struct Profile {
     pub token_field: &'static str,
     /// Claims that the page also needs in clear.
     pub beside: &'static [&'static str],
+    /// The exchange whose ticket the page, the claims, or both need.
+    pub connector: Option<Kind>,
     /// Whether the payload is written in ASCII only.
     pub ascii_payload: bool,
     /// What the page does with the token, as the vendor documents it; `{token_url}` stands for the token endpoint.
@@ -70,7 +75,8 @@ pub struct Profile {
 }
 
 /// Every preset, in the order they are listed.
-pub const ALL: &[&Profile] = &[&medchat::PROFILE, &userinfo::PROFILE, &custom::PROFILE];
+pub const ALL: &[&Profile] =
+    &[&medchat::PROFILE, &healthcare_agent::PROFILE, &copilot_studio::PROFILE, &userinfo::PROFILE, &custom::PROFILE];
 
 /// The preset of this name.
 #[must_use]

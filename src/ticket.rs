@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+/// What stands in a preview where the vendor's token would be.
+const STAND_IN: &str = "(the vendor's conversation token)";
+
 /// A vendor's token for one conversation of one visitor.
 #[derive(Debug, Clone)]
 pub struct Ticket {
@@ -20,4 +23,19 @@ pub struct Ticket {
     /// What the page presents, with the token, to have it renewed: proof that the conversation is this visitor's. `None`
     /// when the vendor's tokens cannot be renewed.
     pub renewal: Option<String>,
+}
+
+impl Ticket {
+    /// A ticket for previews and self-tests, good for nothing.
+    #[must_use]
+    pub fn stand_in() -> Self {
+        Self {
+            token: STAND_IN.into(),
+            conversation_id: Some("conversation".to_owned()),
+            domain: "https://directline.botframework.com/v3/directline".to_owned(),
+            host: "directline.botframework.com".to_owned(),
+            expires_in: Duration::from_hours(1),
+            renewal: None,
+        }
+    }
 }

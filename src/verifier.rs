@@ -13,6 +13,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::identity::{Identity, Subject};
 use crate::session::Session;
 use crate::signing::Algorithm;
+use crate::ticket::Ticket;
 use crate::widget::Widget;
 
 /// Seconds by which two clocks may differ.
@@ -142,8 +143,15 @@ pub fn self_test(widget: &Widget, clock: &Clock) -> Result<(), String> {
     let session = Session { identity, source: "self-test", expires_at: None, authenticated_at: Some(clock.now()) };
     let written = widget.subject(&session);
     let page = PageInput::default();
-    let scope =
-        Scope { session: &session, subject: &written, widget: &widget.name, ticket: None, agent: false, page: &page };
+    let ticket = Ticket::stand_in();
+    let scope = Scope {
+        session: &session,
+        subject: &written,
+        widget: &widget.name,
+        ticket: Some(&ticket),
+        agent: false,
+        page: &page,
+    };
     let stamp = Stamp::new(clock, widget.lifetime, std::time::Duration::ZERO, None).ok_or("lifetime is zero")?;
     let Ok(claims) = widget.template.fill(&scope, &stamp) else { return Ok(()) };
     let proof = widget.keyring.signer.sign(&claims).map_err(|e| e.to_string())?;

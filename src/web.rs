@@ -2,11 +2,15 @@
 
 pub mod guard;
 pub mod headers;
+pub mod input;
 pub mod keys;
 pub mod listen;
 pub mod origin;
 pub mod page;
 pub mod problem;
+pub mod refresh;
+pub mod script;
+pub mod session;
 pub mod token;
 
 use std::panic::AssertUnwindSafe;
@@ -105,7 +109,14 @@ impl Front {
             router = router
                 .route(&format!("{prefix}/token"), any(token::answer))
                 .route(&format!("{prefix}/token/{{widget}}"), any(token::answer))
+                .route(&format!("{prefix}/refresh"), any(refresh::answer))
+                .route(&format!("{prefix}/refresh/{{widget}}"), any(refresh::answer))
+                .route(&format!("{prefix}/session"), any(session::answer))
                 .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
+            for alias in public.parts().token.alias_paths() {
+                router = router.route(&format!("{prefix}{alias}"), any(token::answer));
+            }
+            router = script::route(router, prefix);
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
         Self { public, router }

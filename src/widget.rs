@@ -8,10 +8,13 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::claims::{ClaimTemplate, Registered, Stamped, SubjectRule};
+use crate::clock::Clock;
+use crate::connectors::{self, Connector};
 use crate::env::{Env, Var, show_duration};
 use crate::identity::{SUBJECT_MAX, Subject};
 use crate::keyring::{KeyPolicy, Keyring};
 use crate::origin::Origin;
+use crate::outbound::Outbound;
 use crate::policy::Policy;
 use crate::presets::{self, Profile, SubjectForm};
 use crate::pseudonym::{Namespaces, PAIRWISE_ID, Pseudonyms, Realm};
@@ -82,7 +85,14 @@ pub const LIFETIME: Var = Var::new(
     "WIDGET_LIFETIME",
     "",
     "10m",
-    "How long a token is good, at most until the visitor's session ends. Each preset has its own default.",
+    "How long a token is good, at most until the visitor's session ends. Each preset has its own default. `none` (healthcare-agent only) writes no exp.",
+);
+/// Attributes for scenarios.
+pub const OPTIONAL_ATTRIBUTES: Var = Var::new(
+    "WIDGET_OPTIONAL_ATTRIBUTES",
+    "",
+    "plan,clinic_id",
+    "`healthcare-agent`: names of session attributes that its scenarios may read, as optionalAttributes. No other attribute leaves.",
 );
 /// Largest token.
 pub const TOKEN_MAX: Var = Var::new(
@@ -167,6 +177,9 @@ impl Writer {
     }
 }
 
+/// An origin whose pages may ask, ready to be echoed.
+pub type Listed = (Origin, HeaderValue);
+
 /// One chat widget on the organisation's pages.
 #[derive(Debug)]
 pub struct Widget {
@@ -178,6 +191,8 @@ pub struct Widget {
     pub keyring: Keyring,
     /// Its claims.
     pub template: ClaimTemplate,
+    /// How its vendor's conversation token is fetched, where it needs one.
+    pub connector: Option<Arc<dyn Connector>>,
     /// What a page may say.
     pub page_may: PageMay,
     /// The group whose members are agents.
@@ -195,8 +210,8 @@ pub struct Widget {
     pub beside: Vec<String>,
     /// Who may have a token.
     pub policy: Policy,
-    /// Other origins that may ask, each ready to be echoed.
-    pub origins: Vec<(Origin, HeaderValue)>,
+    /// Other origins that may ask.
+    pub origins: Vec<Listed>,
 }
 
 /// What all widgets share.
@@ -206,6 +221,10 @@ pub struct Shared {
     pub public_url: Option<Url>,
     /// Origins for widgets that name none.
     pub origins: Vec<Origin>,
+    /// How vendors are called.
+    pub outbound: Outbound,
+    /// Time.
+    pub clock: Clock,
     /// Keys of pseudonyms, where there are any.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Which login system each source's subjects belong to.
@@ -225,6 +244,7 @@ impl Widget {
         &ISSUER,
         &AUDIENCE,
         &LIFETIME,
+        &OPTIONAL_ATTRIBUTES,
         &TOKEN_MAX,
         &TOKEN_FIELD,
         &BESIDE,
@@ -277,11 +297,17 @@ impl Widget {
             if own_beside.is_empty() { profile.beside.iter().map(|&b| b.to_owned()).collect() } else { own_beside };
         let origins = if env.is_set(&ALLOWED_ORIGINS) { env.list(&ALLOWED_ORIGINS) } else { shared.origins.clone() };
         let policy = Policy::read(env);
+        let connector = profile.connector.map(|kind| connectors::read(env, kind, &shared.outbound, &shared.clock));
+        let connector = match connector {
+            Some(None) => return None,
+            other => other.flatten(),
+        };
         Some(Self {
             name: own_name.to_owned(),
             profile,
             keyring: keyring?,
             template: template?,
+            connector,
             page_may: PageMay { locale: env.flag(&PAGE_LOCALE), location: env.flag(&PAGE_LOCATION) },
             agent_group: env.text(&AGENT_GROUP),
             pairwise_id,
@@ -295,10 +321,14 @@ impl Widget {
         })
     }
 
-    /// The visitor's id as this widget's vendor is to know it.
+    /// The visitor's id as this widget's vendor is to know it, in the ticket and in the claims alike.
     #[must_use]
     pub fn subject<'a>(&self, session: &'a Session) -> Cow<'a, str> {
-        self.writer.write(session.source, &session.identity.subject)
+        let written = self.writer.write(session.source, &session.identity.subject);
+        match &self.connector {
+            Some(connector) => Cow::Owned(connector.user_id(&written)),
+            None => written,
+        }
     }
 
     /// Whether this visitor is one of the organisation's agents.
@@ -313,7 +343,7 @@ fn is_route_segment(name: &str) -> bool {
     inner && !name.is_empty() && name.len() <= 40 && !name.starts_with('-') && !name.ends_with('-')
 }
 
-fn echoable(origin: Origin) -> Option<(Origin, HeaderValue)> {
+fn echoable(origin: Origin) -> Option<Listed> {
     let value = HeaderValue::from_str(origin.as_str()).ok()?;
     Some((origin, value))
 }
@@ -343,7 +373,7 @@ fn read_registered(env: &mut Env, profile: &'static Profile, shared: &Shared) ->
             issuer: None,
             audience: Vec::new(),
             subject: profile.subject.clone(),
-            stamped: profile.stamped.to_vec(),
+            stamped: read_fixed_stamped(env, profile),
         };
     }
     let public = shared.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/'));
@@ -358,6 +388,16 @@ fn read_registered(env: &mut Env, profile: &'static Profile, shared: &Shared) ->
     let audience =
         if matches!(audience.as_slice(), [one] if one.eq_ignore_ascii_case("none")) { Vec::new() } else { audience };
     Registered { issuer, audience, subject: read_subject_rule(env, profile), stamped: read_stamped(env, profile) }
+}
+
+/// The stamped claims of a fixed format, without `exp` where the vendor's own sample has none and the operator wants none.
+fn read_fixed_stamped(env: &mut Env, profile: &Profile) -> Vec<Stamped> {
+    let endless =
+        profile.connector.is_some() && env.text(&LIFETIME).is_some_and(|text| text.eq_ignore_ascii_case("none"));
+    if endless {
+        env.warn(LIFETIME.name, "writes no exp: whoever gets hold of a token can open authenticated chats for ever");
+    }
+    profile.stamped.iter().copied().filter(|stamped| !endless || *stamped != Stamped::Expires).collect()
 }
 
 fn read_subject_rule(env: &mut Env, profile: &'static Profile) -> Option<SubjectRule> {
@@ -392,7 +432,8 @@ fn read_template(env: &mut Env, profile: &'static Profile, registered: Registere
         env.mistake_in(&CLAIMS, "is required for this preset: a JSON object of claims");
         return None;
     }
-    match ClaimTemplate::compile(own.as_deref().unwrap_or(profile.template), registered) {
+    let text = own.unwrap_or_else(|| with_optional_attributes(env, profile));
+    match ClaimTemplate::compile(&text, registered) {
         Ok(template) => Some(template),
         Err(errors) => {
             for error in errors {
@@ -401,6 +442,17 @@ fn read_template(env: &mut Env, profile: &'static Profile, registered: Registere
             None
         }
     }
+}
+
+/// The preset's template, with the session attributes that the operator lets scenarios read.
+fn with_optional_attributes(env: &mut Env, profile: &Profile) -> String {
+    let names: Vec<String> =
+        if profile.connector.is_some() && !profile.addressed { env.list(&OPTIONAL_ATTRIBUTES) } else { Vec::new() };
+    let template = serde_json::from_str::<serde_json::Value>(profile.template);
+    let (false, Ok(mut template)) = (names.is_empty(), template) else { return profile.template.to_owned() };
+    let fields = names.into_iter().map(|name| (name.clone(), format!("{{{{ attributes.{name} }}}}").into()));
+    template["optionalAttributes"] = serde_json::Value::Object(fields.collect());
+    template.to_string()
 }
 
 fn read_writer(env: &mut Env, profile: &Profile, shared: &Shared, audience: &str) -> Option<Writer> {
@@ -425,7 +477,10 @@ fn read_writer(env: &mut Env, profile: &Profile, shared: &Shared, audience: &str
 }
 
 fn read_lifetime(env: &mut Env, profile: &Profile) -> Option<Duration> {
-    if !env.is_set(&LIFETIME) {
+    let endless = !profile.addressed
+        && profile.connector.is_some()
+        && env.text(&LIFETIME).is_some_and(|t| t.eq_ignore_ascii_case("none"));
+    if endless || !env.is_set(&LIFETIME) {
         return Some(profile.lifetime);
     }
     let lifetime = env.duration_within(&LIFETIME, Duration::from_secs(10), profile.lifetime_max)?;

@@ -101,6 +101,8 @@ export interface SourceOptions {
   crossOrigin?: string[];
   /** Set to false where a token may be used once only: every tab then asks for its own. */
   share?: boolean;
+  /** The answer's member that holds the token, where the server was told to name it otherwise. Default `token`. */
+  field?: string;
   /** Handed on with `login_required`. */
   loginUrl?: string;
 }

@@ -19,16 +19,16 @@ const EXPLAINED = {
   unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login page.',
   timeout: 'The answer took too long.',
   empty_answer: 'The answer is empty.',
-  html_answer: 'A web page came instead of JSON: wrong address, or a login gateway before it.',
-  not_a_token: 'The answer has nothing, "null" or "undefined" as its token.',
+  html_answer: 'A web page came, not JSON: wrong address, or a login gateway.',
+  not_a_token: 'The token is empty, "null" or "undefined".',
   oversized_answer: 'The answer is too large.',
   unexpected_answer: 'The answer is not JSON with "token" and "expires_in".',
-  logged_out: 'This page has logged out; login() or getToken({ force: true }) begins anew.',
+  logged_out: 'Logged out; login() or getToken({ force: true }) begins anew.',
   stopped: 'This source was stopped.',
-  popup_blocked: 'The login window was blocked: call login() from a click.',
-  login_cancelled: 'No login: the window was closed, or the browser withholds third-party cookies.',
+  popup_blocked: 'Login window blocked: call login() from a click.',
+  login_cancelled: 'No login: window closed, or third-party cookies withheld.',
   widget_missing: "The widget's script is not loaded.",
-  misconfigured: 'Give a known adapter, the element to show it in, and the base address.',
+  misconfigured: 'Needs a known adapter, an element for it, and a base address.',
 };
 
 class CountersignError extends Error {
@@ -76,7 +76,7 @@ async function exchange(window, url, init) {
 }
 
 function refusal(window, { status, headers }, problem) {
-  const usual = { 401: 'login_required', 403: 'forbidden', 404: 'not_found', 429: 'rate_limited' };
+  const usual = { 401: 'login_required', 403: 'forbidden', 404: 'not_found', 408: 'timeout', 429: 'rate_limited' };
   const code = problem?.code ?? usual[status] ?? (status < 500 ? 'bad_request' : 'upstream_unavailable');
   const message = `${problem?.detail ?? problem?.title ?? code} (${status})`;
   const retryable = status >= 500 || [408, 425, 429].includes(status);
@@ -104,7 +104,8 @@ function understood(text) {
 }
 
 function createTokenSource(options = {}) {
-  const { widget, headers, context, crossOrigin = [], share = true, loginUrl, env: window = globalThis } = options;
+  const { widget, headers, context, crossOrigin = [], share = true, loginUrl, field = 'token' } = options;
+  const { env: window = globalThis } = options;
   if (!(options.base ?? options.url ?? home)) throw new CountersignError('misconfigured');
   const absolute = (url) => new URL(url, window.location?.href).href;
   const base = absolute(options.base ?? new URL('.', absolute(options.url ?? home))).replace(/\/(token\/)?$/, '');
@@ -128,7 +129,7 @@ function createTokenSource(options = {}) {
   const over = () => new CountersignError(signal.aborted ? 'stopped' : 'logged_out');
 
   // A conversation belongs to one tab; headers or context of the page's own may speak for somebody else.
-  const shared = (answer) => share && !headers && !context && !answer?.conversationId;
+  const shared = (answer) => share && !headers && !context && !answer?.connectorToken;
 
   // Whatever was asked before now may speak for somebody who has left.
   function reset() {
@@ -162,6 +163,11 @@ function createTokenSource(options = {}) {
     });
   }
 
+  async function exchanged() {
+    const answer = understood(await send('POST', url, context));
+    return { ...answer, token: answer[field] };
+  }
+
   // The token of a conversation is spent in opening it: what is renewed afterwards is the conversation alone.
   async function renewed({ token, connectorToken, renewal, connector_expires_in, ...kept }) {
     const target = path('refresh', widget ?? kept.widget);
@@ -171,7 +177,7 @@ function createTokenSource(options = {}) {
   async function ask(turn, anew) {
     const asked = mark(window);
     const renewing = !anew && held?.answer.renewal && age(window, held) < held.span;
-    const answer = Object.freeze(renewing ? await renewed(held.answer) : understood(await send('POST', url, context)));
+    const answer = Object.freeze(await (renewing ? renewed(held.answer) : exchanged()));
     if (turn !== era) throw over();
     if (!(answer.expires_in > 0) || !(renewing || typeof answer.token === 'string')) {
       throw new CountersignError('unexpected_answer');
@@ -263,13 +269,12 @@ function createTokenSource(options = {}) {
     else if (wait < Infinity) timer = window.setTimeout(tick, Math.min(wait, TICK_MS));
   }
 
-  // A page out of the back/forward cache remembers somebody who may have left; who was not logged in may have done so in
-  // another tab. Both are asked anew.
+  // A page out of the back/forward cache remembers somebody who may have left, and who was refused may have logged in in
+  // another tab: both are asked anew.
   function look({ type, persisted }) {
     if (persisted === false) return;
     if (persisted) reset();
-    const { status, retryable, retryAfter: owed } = failure?.error ?? {};
-    if (status === 401 || (type === 'online' && retryable && !owed)) failure = null;
+    if (!failure?.error.retryable || (type === 'online' && !failure.error.retryAfter)) failure = null;
     tick();
   }
 
@@ -458,7 +463,7 @@ const directLine = (opening) => ({
 });
 
 function converse(answer, seat, opening) {
-  const { window: { WebChat, document }, options } = seat;
+  const { window: { WebChat, document }, options, source } = seat;
   const element = typeof options.element === 'string' ? document.querySelector(options.element) : options.element;
   if (!element) throw new CountersignError('misconfigured');
   hangUp(seat.chat);
@@ -467,8 +472,11 @@ function converse(answer, seat, opening) {
     if (action.type === 'DIRECT_LINE/CONNECT_FULFILLED' && !spent.has(answer)) {
       spent.add(answer);
       seat.fails = 0;
+      const meta = { method: 'keyboard' };
       const activity = (options.opening ?? opening)(answer, options);
-      if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta: { method: 'keyboard' }, payload: { activity } });
+      // A proof that expired while the client was connecting is no use to the bot.
+      if (source.current()?.token !== answer.token) rebuild(seat, chat);
+      else if (activity) dispatch({ type: 'DIRECT_LINE/POST_ACTIVITY', meta, payload: { activity } });
     }
     return next(action);
   };

@@ -5,6 +5,7 @@ use clap::Args;
 use super::{Exit, World};
 use crate::env::effective_table;
 use crate::verifier;
+use crate::web::script::SCRIPTS;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -44,8 +45,20 @@ pub fn run(args: &CheckArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
             crate::env::show_duration(widget.lifetime),
         )?;
     }
+    show_scripts(&config.mount(), world)?;
     for warning in &config.reading.warnings {
         writeln!(world.out, "\nWarning: {warning}")?;
     }
     Ok(Exit::Well)
+}
+
+/// The addresses that never change their content, each with what a page writes into `integrity`.
+fn show_scripts(mount: &str, world: &mut World<'_>) -> std::io::Result<()> {
+    writeln!(world.out, "\nBrowser module (address, integrity):")?;
+    for script in SCRIPTS.iter() {
+        if let Some(versioned) = &script.versioned {
+            writeln!(world.out, "  {mount}/{versioned}  {}", script.integrity)?;
+        }
+    }
+    Ok(())
 }

@@ -2,21 +2,68 @@
 
 use clap::Args;
 
+use super::serve::stop_signal;
 use super::{Exit, World};
+use crate::demo::{Demo, Options, PORT};
+use crate::env::Env;
+use crate::telemetry;
 
 /// What to show.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Which preset the demo's chat widget uses.
+    /// Which widget the page shows first: medchat or userinfo. The page can switch.
     #[arg(long, default_value = "medchat")]
     widget: String,
+    /// Port of the clinic's site on 127.0.0.1; 0 takes any free one. The default is 8080, or any free one if that is taken.
+    #[arg(long)]
+    port: Option<u16>,
 }
 
-/// x
+/// Runs the demo until it is told to stop. Reads no setting: what the environment holds has no effect on it.
 ///
 /// # Errors
-/// x
-pub async fn run(_args: &DemoArgs, _world: &mut World<'_>) -> anyhow::Result<Exit> {
-    tokio::task::yield_now().await;
+/// A widget the demo does not have, or a port that is taken.
+pub async fn run(args: &DemoArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    telemetry::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
+    let options = Options { widget: args.widget.clone(), port: args.port };
+    let demo = Demo::start(&options, &world.clock).await?;
+    let stop = stop_signal()?;
+    if demo.moved {
+        writeln!(world.out, "Port {PORT} is taken, so this demo uses another one.\n")?;
+    }
+    write!(world.out, "{}", welcome(&demo))?;
+    world.out.flush()?;
+    demo.run(stop).await;
+    writeln!(world.out, "\nThe demo has ended. Nothing of it is left.")?;
     Ok(Exit::Well)
+}
+
+fn welcome(demo: &Demo) -> String {
+    let at = &demo.at;
+    format!(
+        "\
+Open   {clinic}/
+
+There you find Harbour Clinic, whose site has a login of its own, and a chat widget on it.
+
+Try this:
+  1. Ask the chat \"When is my appointment?\" before you sign in.
+  2. Sign in as maya (password harbour-light) or zoe (password tall-ship), and ask again.
+  3. Look beside the chat: the session that was checked, the claims, the token and its time, the vendor's verdict.
+  4. Wait until the token is renewed; switch to the vendor's own snippet and see it expire instead.
+  5. Try to break it: a forged token, a stolen one, plain HTTP, another site.
+  6. Sign out, also from a second tab.
+
+Also here:
+  {console}/   the console that operations see
+  {widget}    the stand-in chat server, which checks tokens with its own code
+  {stranger}   a foreign site that would like to have a token
+
+Everything listens on this machine only. Secrets were made just now and end with this process. Ctrl-C stops it.
+",
+        clinic = at.clinic,
+        console = at.console,
+        widget = at.widget_server,
+        stranger = at.stranger,
+    )
 }

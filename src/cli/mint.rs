@@ -22,7 +22,7 @@ pub struct MintArgs {
 ///
 /// # Errors
 /// Mistakes of the configuration; why there is no token.
-pub fn run(args: &MintArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub async fn run(args: &MintArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
     if !args.yes_really_mint {
         let why = "a minted token is a real one: the vendor believes it as if this visitor had logged in. Add --yes-really-mint";
         writeln!(world.out, "{why}")?;
@@ -31,7 +31,7 @@ pub fn run(args: &MintArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let config = world.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
     let session = args.visitor.session(&world.clock)?;
-    let issued = config.issuer.issue_to(widget, &session, &PageInput::default());
+    let issued = config.issuer.issue_to(widget, &session, &PageInput::default()).await;
     let issued = issued.map_err(|refusal| anyhow::anyhow!("no token: {refusal}"))?;
     writeln!(world.out, "{}", issued.proof.reveal())?;
     Ok(Exit::Well)

@@ -26,9 +26,9 @@ pub fn run(args: &PreviewArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
     let config = world.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
     let session = args.visitor.session(&world.clock)?;
-    let (claims, _) = config
+    let claims = config
         .issuer
-        .claims_for(widget, &session, &PageInput::default())
+        .preview(widget, &session, &PageInput::default())
         .map_err(|refusal| anyhow::anyhow!("this visitor would get no token: {refusal}"))?;
     writeln!(world.out, "Claims of widget `{}` ({}):", widget.name, widget.profile.title)?;
     writeln!(world.out, "{:#}", Value::Object(claims.map().clone()))?;

@@ -35,10 +35,23 @@ fn announce(config: &Config, listeners: &Listeners) {
     let admin = config.admin_listen.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string);
     let widgets: Vec<&str> = config.widgets.iter().map(|w| w.name.as_str()).collect();
     let sources: Vec<&str> = config.issuer.chain().names().collect();
+    let connectors = config.widgets.iter().filter_map(|w| w.connector.as_ref());
+    let egress: Vec<String> = connectors.flat_map(|connector| connector.egress()).collect();
+    if !egress.is_empty() {
+        tracing::info!(
+            hosts = egress.join(","),
+            proxy = config.shared.outbound.proxy_host.as_deref(),
+            "vendors called"
+        );
+    }
     tracing::info!(%address, %admin, widgets = widgets.join(","), sources = sources.join(","), "listening");
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+/// Completes when the process is told to stop.
+///
+/// # Errors
+/// The system's, when it does not let us listen for signals.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -83,7 +83,7 @@ pub fn sample() -> String {
 const SHORTEST: [(&str, &str); 6] = [
     ("PUBLIC_URL", "https://www.example.org/chat-identity"),
     ("SESSION_SOURCES", "forwarded"),
-    ("FORWARDED_CONVENTION", "oauth2-proxy"),
+    ("FORWARDED_CONVENTION", "oauth2-proxy-auth-request"),
     ("FORWARDED_PROOF_SECRET_FILE", "/run/secrets/countersign_proof"),
     ("WIDGET_PRESET", "medchat"),
     ("WIDGET_SECRET_FILE", "/run/secrets/medchat"),

@@ -3,7 +3,7 @@
 //! Such a token is bound to nobody: Direct Line gives the visitor an id of its own (R19). What this connector adds is the
 //! login in front of it, the right region, and renewal for the visitor who began the conversation and for no other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -38,9 +38,6 @@ pub struct CopilotStudio {
 }
 
 impl CopilotStudio {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&RENEWAL_SECRET];
-
     /// Reads the token endpoint; `None` after naming what is wrong.
     pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
         let secret = read_renewal_secret(env);
@@ -104,5 +101,11 @@ fn read_renewal_secret(env: &mut Env) -> SecretString {
         let name = env.name_of(&RENEWAL_SECRET);
         env.warn(&name, "is not set: conversations are renewed only by the process that began them");
     }
-    secret.unwrap_or_else(|| hex::encode(random_bytes::<32>()).into())
+    secret.unwrap_or_else(own_secret)
+}
+
+/// The same for as long as the process runs: a configuration that is read again must not end everybody's conversation.
+fn own_secret() -> SecretString {
+    static OWN: OnceLock<SecretString> = OnceLock::new();
+    OWN.get_or_init(|| hex::encode(random_bytes::<32>()).into()).clone()
 }

@@ -94,9 +94,6 @@ struct Refusals {
 }
 
 impl DirectLine {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&SECRET, &SECRET_NEXT, &TRUSTED_ORIGINS, &BIND_USER, &USER_ID_PREFIX, &SEND_USER_NAME];
-
     /// Reads the secrets, the endpoint and what is sent; `None` after naming what is wrong.
     pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
         let secrets = read_secrets(env);

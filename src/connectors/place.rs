@@ -41,9 +41,6 @@ pub enum Place {
 }
 
 impl Place {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&ENDPOINT, &CUSTOM_HOST, &TOKEN_ENDPOINT];
-
     /// Reads the endpoint, or where to look it up.
     pub fn read(env: &mut Env, outbound: &Outbound, limits: Limits, clock: &Clock) -> Option<Self> {
         if env.is_set(&ENDPOINT) || !env.is_set(&TOKEN_ENDPOINT) {

@@ -53,9 +53,6 @@ impl Owned {
 }
 
 impl Renewals {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&CONVERSATION_MAX];
-
     /// Reads how long conversations are renewed; the keys are derived from `secrets`, the first of which makes proofs.
     pub fn read(env: &mut Env, secrets: &[SecretString], clock: Clock) -> Option<Self> {
         let (least, most) = (Duration::from_mins(5), Duration::from_hours(30 * 24));

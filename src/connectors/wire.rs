@@ -55,10 +55,7 @@ pub struct Wire {
     quiet_until: Mutex<Option<Duration>>,
 }
 
-/// How much of itself the server may take.
-///
-/// # Errors
-/// `None` after naming what is wrong.
+/// Reads how much of itself a server may take; `None` after naming what is wrong.
 pub fn read_limits(env: &mut Env) -> Option<Limits> {
     let deadline = env.duration_within(&DEADLINE, Duration::from_millis(50), Duration::from_secs(30));
     let concurrency: Option<usize> = env.parse(&CONCURRENCY);
@@ -70,9 +67,6 @@ pub fn read_limits(env: &mut Env) -> Option<Limits> {
 }
 
 impl Wire {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&DEADLINE, &CONCURRENCY];
-
     /// A wire to addresses like `url`.
     ///
     /// # Errors

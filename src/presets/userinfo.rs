@@ -41,6 +41,7 @@ pub const PROFILE: Profile = Profile {
     token_max: 8 * 1024,
     token_field: "token",
     beside: &[],
+    connector: None,
     ascii_payload: false,
     page_login: "fetch('{token_url}', { method: 'POST' })
   .then(function (response) { return response.json(); })

@@ -191,6 +191,12 @@ impl Convention {
     }
 }
 
+/// Every header that some convention reads as identity: what a proxy in front of us must set or take away.
+pub fn conventional_headers() -> impl Iterator<Item = &'static str> {
+    let names = CONVENTIONS.iter().flat_map(|c| [c.subject, c.display, c.email, c.groups]);
+    names.filter(|name| !name.is_empty())
+}
+
 /// Whether identity is spread over headers or packed into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {

@@ -13,20 +13,21 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::peer::Peer;
 
@@ -152,7 +153,11 @@ where
     A: Future<Output = Response> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(patience.connections));
-    let graceful = GracefulShutdown::new();
+    // Every connection holds a receiver: it learns of the stop there, and the last one to go closes the channel.
+    let (stopping, stopped) = watch::channel(false);
+    let begin = |(stream, peer, place): Accepted| {
+        tokio::spawn(connection(stream, peer, place, patience, answer.clone(), stopped.clone()));
+    };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -160,13 +165,14 @@ where
             () = &mut shutdown => break,
             accepted = accept_when_free(&listener, &places) => accepted,
         };
-        if let Some((stream, peer, place)) = accepted {
-            tokio::spawn(connection(stream, peer, place, patience, answer.clone(), graceful.watcher()));
+        if let Some(accepted) = accepted {
+            begin(accepted);
         }
     }
-    take_the_queued(&listener, &places, patience, &answer, &graceful).await;
-    drop(listener);
-    if tokio::time::timeout(patience.grace, graceful.shutdown()).await.is_err() {
+    take_the_queued(&listener, &places, &begin).await;
+    drop((listener, stopped));
+    let _ = stopping.send(true);
+    if tokio::time::timeout(patience.grace, stopping.closed()).await.is_err() {
         tracing::warn!("stopped with requests still in flight");
     }
 }
@@ -187,22 +193,20 @@ async fn accept_when_free(listener: &Listener, places: &Arc<Semaphore>) -> Optio
 }
 
 /// Connections that the kernel has completed and we have not yet taken hold requests too: closing the listener now would
-/// lose them.
-async fn take_the_queued<F, A>(
-    listener: &Listener,
-    places: &Arc<Semaphore>,
-    patience: Patience,
-    answer: &F,
-    graceful: &GracefulShutdown,
-) where
-    F: Fn(Request) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = Response> + Send + 'static,
-{
+/// lose them. Those that come while we look are taken along, but not for long: a busy service must be able to stop.
+async fn take_the_queued(listener: &Listener, places: &Arc<Semaphore>, begin: impl Fn(Accepted)) {
     let soon = Duration::from_millis(20);
-    while let Ok(Some((stream, peer, place))) = tokio::time::timeout(soon, accept_when_free(listener, places)).await {
-        tokio::spawn(connection(stream, peer, place, patience, answer.clone(), graceful.watcher()));
-    }
+    let take = async {
+        while let Ok(Some(accepted)) = tokio::time::timeout(soon, accept_when_free(listener, places)).await {
+            begin(accepted);
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), take).await;
 }
+
+/// How long a connection that owes us nothing stays open after the stop, because its request may be on the way. Closing at
+/// once would lose requests that the kernel has and we have not read.
+const LAST_CALL: Duration = Duration::from_millis(250);
 
 async fn connection<F, A>(
     stream: Stream,
@@ -210,7 +214,7 @@ async fn connection<F, A>(
     _place: OwnedSemaphorePermit,
     patience: Patience,
     answer: F,
-    watcher: hyper_util::server::graceful::Watcher,
+    mut stopped: watch::Receiver<bool>,
 ) where
     F: Fn(Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
@@ -225,7 +229,10 @@ async fn connection<F, A>(
         let answered = answer(request);
         let phase = in_service.clone();
         async move {
-            let response = answered.await;
+            let mut response = answered.await;
+            if phase.is_last() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             phase.enter(Phase::IDLE);
             Ok::<_, Infallible>(response)
         }
@@ -233,22 +240,33 @@ async fn connection<F, A>(
     let mut builder = http1::Builder::new();
     // No timer of hyper's own per request: the watchdog below does its work once a second.
     builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(64 * 1024).half_close(false);
-    let served = watcher.watch(builder.serve_connection(io, service));
+    let mut served = std::pin::pin!(builder.serve_connection(io, service));
+    let mut watchdog = std::pin::pin!(phase.watchdog(patience));
+    let last_call = async {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        phase.this_is_the_last();
+        tokio::time::sleep(LAST_CALL).await;
+    };
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = watchdog.as_mut() => return,
+        () = last_call => served.as_mut().graceful_shutdown(),
+    }
     tokio::select! {
         _ = served => {}
-        () = phase.watchdog(patience) => {}
+        () = watchdog => {}
     }
 }
 
 /// What a connection is waiting for: the two low bits say which, the rest counts changes, so that the watchdog can tell
-/// a phase that lasts from one that recurs.
+/// a phase that lasts from one that recurs. And whether its next answer is its last.
 #[derive(Debug)]
-struct Phase(AtomicU64);
+struct Phase(AtomicU64, AtomicBool);
 
 impl Default for Phase {
     /// A connection that has just opened owes us a request.
     fn default() -> Self {
-        Self(AtomicU64::new(Self::READING))
+        Self(AtomicU64::new(Self::READING), AtomicBool::new(false))
     }
 }
 
@@ -260,6 +278,14 @@ impl Phase {
     fn enter(&self, phase: u64) {
         let now = self.0.load(Ordering::Relaxed);
         self.0.store((now & !3).wrapping_add(4) | phase, Ordering::Relaxed);
+    }
+
+    fn this_is_the_last(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    fn is_last(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 
     fn bytes_came(&self) {

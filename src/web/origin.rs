@@ -1,12 +1,18 @@
 //! Which pages may ask for a token, by Fetch Metadata with the exact `Origin` as fallback (facts B-3 to B-6).
 
-use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_TYPE, ORIGIN,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
+use super::headers::{JSON, private, share_with};
+use super::problem::Problem;
 use crate::env::{Env, Var};
 use crate::origin::Origin;
-use crate::widget::Widget;
+use crate::widget::Listed;
 
 /// Our own address.
 pub const PUBLIC_URL: Var = Var::new(
@@ -112,17 +118,17 @@ impl OriginRules {
         (url, listed, Self { own, cross_site })
     }
 
-    /// Whether the page that made this request may ask this widget.
+    /// Whether the page that made this request may ask, where pages of our own origin and of these others may.
     ///
     /// # Errors
     /// [`Stranger`] when it may not.
-    pub fn admit(&self, widget: &Widget, headers: &HeaderMap) -> Result<Admitted, Stranger> {
+    pub fn admit(&self, others: &[Listed], headers: &HeaderMap) -> Result<Admitted, Stranger> {
         check_is_fetch(headers)?;
         let origin = one(headers, &ORIGIN)?;
         if origin == Some(b"null") {
             return Err(Stranger::Opaque);
         }
-        let listed = || listed_for(widget, origin);
+        let listed = || listed_for(others, origin);
         match one(headers, &SEC_FETCH_SITE)? {
             Some(b"same-origin") => Ok(Admitted::Own),
             Some(b"cross-site") if listed().is_some() && !self.cross_site => Err(Stranger::CrossSite),
@@ -142,20 +148,40 @@ impl OriginRules {
 /// The listed origin that made this request, ready to be echoed: in preflights, which carry no session and get none, and on
 /// every other answer, errors included, so that a listed page can read why it was refused.
 #[must_use]
-pub fn listed_origin(widget: &Widget, headers: &HeaderMap) -> Option<HeaderValue> {
-    if widget.origins.is_empty() {
+pub fn listed_origin(others: &[Listed], headers: &HeaderMap) -> Option<HeaderValue> {
+    if others.is_empty() {
         return None;
     }
-    match listed_for(widget, one(headers, &ORIGIN).ok()?)? {
+    match listed_for(others, one(headers, &ORIGIN).ok()?)? {
         Admitted::Listed(origin) => Some(origin),
         Admitted::Own => None,
     }
 }
 
-fn listed_for(widget: &Widget, origin: Option<&[u8]>) -> Option<Admitted> {
+fn listed_for(others: &[Listed], origin: Option<&[u8]>) -> Option<Admitted> {
     let origin = origin?;
-    let found = widget.origins.iter().find(|(known, _)| known.is(origin));
+    let found = others.iter().find(|(known, _)| known.is(origin));
     found.map(|(_, value)| Admitted::Listed(value.clone()))
+}
+
+/// Answers the question a browser asks before a listed page's request: without a session, and for nobody else (CORS-1).
+#[must_use]
+pub fn preflight(others: &[Listed], cross_site: bool, methods: &'static str, headers: &HeaderMap) -> Response {
+    let Some(origin) = listed_origin(others, headers) else {
+        return Problem::Origin(Stranger::NotListed).response();
+    };
+    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    share_with(headers, &origin, cross_site);
+    headers.insert(ALLOW, HeaderValue::from_static(methods));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Accept, Content-Type, X-Requested-By, X-Request-Id"),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
 }
 
 /// A browser says what it fetches for: only script may, never a navigation, an image or a frame (B-4).

@@ -1,35 +1,64 @@
-//! The few things a page may say about itself: not identity, and only where the operator lets it (T-6).
+//! Pages for people, the console's and the demo's: filled by a template that escapes every value, under a policy that lets
+//! nothing run but our own files.
 
-use url::form_urlencoded;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use http::{HeaderValue, StatusCode};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde_json::Value;
 
-use crate::claims::PageInput;
-use crate::widget::{PageMay, Widget};
+use super::headers::private;
+use super::problem::Problem;
 
-/// Longest language tag that is read (RFC 5646 section 4.4.1).
-const TAG_MAX: usize = 35;
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// Reads what the query says and this widget lets a page say. Whatever is not exactly what it should be is left out, as is
-/// a name that stands there twice.
+/// A file that a page loads, built into the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// Its name below the folder of assets.
+    pub name: &'static str,
+    /// Its media type.
+    pub media: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+impl Asset {
+    /// The asset of this name, as an answer.
+    #[must_use]
+    pub fn find(assets: &[Self], name: &str) -> Response {
+        match assets.iter().find(|asset| asset.name == name) {
+            Some(asset) => asset.response(),
+            None => Problem::NotFound.response(),
+        }
+    }
+
+    fn response(self) -> Response {
+        let mut response = private(StatusCode::OK, HeaderValue::from_static(self.media), self.text);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
+
+/// Fills a page. Every value is escaped; a template that does not run is our own mistake and answers 500.
 #[must_use]
-pub fn read(widget: &Widget, query: Option<&str>) -> PageInput {
-    let Some(query) = query.filter(|_| widget.page_may != PageMay::default()) else { return PageInput::default() };
-    let locale = widget.page_may.locale.then(|| one(query, "locale")).flatten().filter(|tag| is_language_tag(tag));
-    let degrees = |name, most: f64| one(query, name).and_then(|t| t.parse::<f64>().ok()).filter(|d| d.abs() <= most);
-    let location = widget.page_may.location.then(|| degrees("lat", 90.0).zip(degrees("long", 180.0))).flatten();
-    PageInput { locale, location }
-}
-
-fn one(query: &str, name: &str) -> Option<String> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| n == name).map(|(_, value)| value);
-    let first = values.next()?;
-    values.next().is_none().then(|| first.into_owned())
-}
-
-/// The shape of a language tag (RFC 5646 section 2.1): letters, then subtags of up to eight letters and digits.
-fn is_language_tag(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let language =
-        parts.next().is_some_and(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphabetic()));
-    let subtag = |p: &str| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric());
-    language && tag.len() <= TAG_MAX && parts.all(subtag)
+pub fn html(status: StatusCode, policy: &str, template: &str, values: &Value) -> Response {
+    let mut engine = Environment::new();
+    engine.set_auto_escape_callback(|_| AutoEscape::Html);
+    let text = match engine.render_str(template, minijinja::Value::from(Serde(values))) {
+        Ok(text) => text,
+        Err(problem) => {
+            tracing::error!(%problem, "a page could not be filled");
+            return Problem::Misconfigured("page").response();
+        }
+    };
+    let mut response = private(status, HTML, text);
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    // Under `no-referrer` a browser sends forms with `Origin: null`, which no rule can tell from a stranger's.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
 }

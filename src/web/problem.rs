@@ -13,7 +13,13 @@ use serde_json::json;
 use super::guard::Trick;
 use super::headers::private;
 use super::origin::Stranger;
+use crate::connectors::{ConnectorFault, RefreshFault};
 use crate::issuance::Refusal;
+
+/// When to come back after an outage of which nothing else is known.
+const SOON: Duration = Duration::from_secs(2);
+/// Longest wait that is passed on.
+const LATE: Duration = Duration::from_hours(1);
 
 /// Everything we answer instead of what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub enum Problem {
     Method(&'static str),
     /// The route takes an empty body or JSON.
     MediaType,
+    /// The body is not what the route reads.
+    Unreadable,
     /// The body is larger than the route takes.
     TooLarge,
     /// Something that start-up should have found.
@@ -46,6 +54,24 @@ struct Row {
 
 const fn row(status: StatusCode, code: &'static str, title: &'static str) -> Row {
     Row { status, code, title }
+}
+
+/// What a vendor's fault is to the page (facts R5): refused by the vendor, which only an operator can mend; or a passing
+/// outage, told apart by the status so that proxies and people see which.
+fn connector_row(fault: ConnectorFault) -> Row {
+    const OUTAGE: &str = "The chat vendor cannot be reached at present";
+    match fault {
+        ConnectorFault::Rejected(_) => {
+            row(StatusCode::BAD_GATEWAY, "upstream_rejected", "The chat vendor refuses this service")
+        }
+        ConnectorFault::Throttled { .. } | ConnectorFault::Busy { .. } => {
+            row(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", OUTAGE)
+        }
+        ConnectorFault::Deadline => row(StatusCode::GATEWAY_TIMEOUT, "upstream_unavailable", OUTAGE),
+        ConnectorFault::Unavailable | ConnectorFault::Malformed => {
+            row(StatusCode::BAD_GATEWAY, "upstream_unavailable", OUTAGE)
+        }
+    }
 }
 
 impl Problem {
@@ -65,6 +91,17 @@ impl Problem {
             Self::Refused(Refusal::Unavailable(_)) => {
                 row(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "The session cannot be checked at present")
             }
+            Self::Refused(Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault))) => {
+                connector_row(*fault)
+            }
+            Self::Refused(Refusal::NotRenewed(RefreshFault::Ended)) => {
+                row(StatusCode::GONE, "conversation_expired", "The conversation is over; begin a new one")
+            }
+            Self::Refused(Refusal::NotRenewed(RefreshFault::Foreign)) => row(
+                StatusCode::FORBIDDEN,
+                "conversation_foreign",
+                "Nothing proves that the conversation is this visitor's",
+            ),
             Self::Refused(Refusal::Misconfigured(_)) | Self::Misconfigured(_) => {
                 row(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "The service cannot make this token")
             }
@@ -80,6 +117,7 @@ impl Problem {
             Self::MediaType => {
                 row(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send no body, or application/json")
             }
+            Self::Unreadable => row(StatusCode::BAD_REQUEST, "bad_request", "The body is not what this route reads"),
             Self::TooLarge => row(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
         }
     }
@@ -101,6 +139,7 @@ impl Problem {
             Self::NotFound => "route",
             Self::Method(_) => "method",
             Self::MediaType => "content_type",
+            Self::Unreadable => "unreadable",
             Self::TooLarge => "body",
             Self::Misconfigured(what) => what,
         }
@@ -118,7 +157,11 @@ impl Problem {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) => Some(*wait),
-            Self::Refused(Refusal::Unavailable(outage)) => Some(outage.retry_after.unwrap_or(Duration::from_secs(2))),
+            Self::Refused(Refusal::Unavailable(outage)) => Some(outage.retry_after.unwrap_or(SOON)),
+            Self::Refused(Refusal::NoTicket(ConnectorFault::Rejected(_))) => None,
+            Self::Refused(Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault))) => {
+                Some(fault.retry_after().unwrap_or(SOON).min(LATE))
+            }
             _ => None,
         }
     }

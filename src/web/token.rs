@@ -5,25 +5,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_LENGTH,
-    CONTENT_TYPE,
-};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
 use super::headers::{JSON, private, share_with};
-use super::origin::{Stranger, has_fetch_metadata, listed_origin};
+use super::origin::{Stranger, has_fetch_metadata, listed_origin, preflight};
 use super::problem::Problem;
-use super::{Parts, Public, RequestId, page};
+use super::{Parts, Public, RequestId, input};
 use crate::audit::Record;
 use crate::env::{Env, Var};
 use crate::issuance::Issued;
 use crate::peer::Peer;
 use crate::session::Session;
+use crate::ticket::Ticket;
 use crate::widget::Widget;
 
 /// Accepted methods.
@@ -41,19 +41,55 @@ pub const TOKEN_REQUIRE_HEADER: Var = Var::new(
     "A header (`Name`, or `Name: value`) that a page must send, which no form or image can. The browser module sends X-Requested-By: countersign.",
 );
 
+/// Other paths for a widget.
+pub const TOKEN_ALIASES: Var = Var::new(
+    "TOKEN_ALIASES",
+    "",
+    "/chatBot=clinic",
+    "Further paths that answer with a widget's bare token, as /path=widget: for vendor pages that ask there and read the body as the token.",
+);
+
+/// The media type of a bare token (RFC 7519 section 10.3.1).
+const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
+
 /// Largest body that is accepted, and ignored (DoS-1, T-6).
-const BODY_MAX: u64 = 4 * 1024;
+const BODY_MAX: usize = 4 * 1024;
 
 /// How a page must ask.
 #[derive(Debug, Clone)]
 pub struct TokenRules {
     get: bool,
+    aliases: Vec<Alias>,
     header: Option<(HeaderName, Option<HeaderValue>)>,
+}
+
+/// A further path that answers with a widget's bare token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Alias {
+    path: String,
+    widget: String,
+}
+
+impl std::str::FromStr for Alias {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (path, widget) = text.split_once('=').ok_or_else(|| format!("`{text}` is not /path=widget"))?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
+        let ours = ["/token", "/refresh", "/session", "/login", "/logout", "/introspect"];
+        let taken = ours.iter().any(|own| path == *own || path.starts_with(&format!("{own}/")));
+        let sound = path.len() > 1 && path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
+        if sound && !taken && path.chars().all(plain) {
+            Ok(Self { path: path.to_owned(), widget: widget.to_owned() })
+        } else {
+            Err(format!("`{path}` is not a free path such as /chatBot"))
+        }
+    }
 }
 
 impl TokenRules {
     /// The settings of this room.
-    pub const VARS: &[&Var] = &[&TOKEN_METHODS, &TOKEN_REQUIRE_HEADER];
+    pub const VARS: &[&Var] = &[&TOKEN_METHODS, &TOKEN_REQUIRE_HEADER, &TOKEN_ALIASES];
 
     /// Reads the methods and the header.
     pub fn read(env: &mut Env) -> Self {
@@ -63,19 +99,37 @@ impl TokenRules {
             env.mistake_in(&TOKEN_METHODS, "takes POST, or GET,POST");
         }
         let header = env.text(&TOKEN_REQUIRE_HEADER).and_then(|text| read_header(env, &text));
-        Self { get: methods.iter().any(|m| m == "GET"), header }
+        Self { get: methods.iter().any(|m| m == "GET"), aliases: env.list(&TOKEN_ALIASES), header }
+    }
+
+    /// Names aliases of widgets that do not exist.
+    pub fn check_aliases(&self, env: &mut Env, widgets: &[Widget]) {
+        let missing = self.aliases.iter().find(|alias| !widgets.iter().any(|widget| widget.name == alias.widget));
+        if let Some(alias) = missing {
+            env.mistake_in(&TOKEN_ALIASES, &format!("there is no widget `{}`", alias.widget));
+        }
+    }
+
+    /// The further paths.
+    pub fn alias_paths(&self) -> impl Iterator<Item = &str> {
+        self.aliases.iter().map(|alias| alias.path.as_str())
+    }
+
+    fn alias(&self, path: &str) -> Option<&str> {
+        let found = self.aliases.iter().find(|alias| path.ends_with(&alias.path));
+        found.map(|alias| alias.widget.as_str())
     }
 
     fn allowed(&self) -> &'static str {
         if self.get { "GET, POST, OPTIONS" } else { "POST, OPTIONS" }
     }
 
-    fn check(&self, head: &Head) -> Result<(), Problem> {
+    fn check(&self, head: &Head, body_max: usize) -> Result<(), Problem> {
         let accepted = head.method == Method::POST || self.get && head.method == Method::GET;
         if !accepted {
             return Err(Problem::Method(self.allowed()));
         }
-        check_body(&head.headers)?;
+        check_body(&head.headers, body_max)?;
         let Some((name, value)) = &self.header else { return Ok(()) };
         let sent = head.headers.get(name);
         let right = sent.is_some_and(|sent| value.as_ref().is_none_or(|value| value == sent));
@@ -94,14 +148,14 @@ fn read_header(env: &mut Env, text: &str) -> Option<(HeaderName, Option<HeaderVa
 
 /// No body, or JSON: a form or a plain text is what another site's page can send without asking (B-1). What it says is
 /// never read.
-fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_body(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let media = content_type.map(|value| value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
     if media.is_some_and(|m| !m.is_empty() && !m.eq_ignore_ascii_case(b"application/json")) {
         return Err(Problem::MediaType);
     }
-    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    if length.is_some_and(|length| length > BODY_MAX) { Err(Problem::TooLarge) } else { Ok(()) }
+    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
+    if length.is_some_and(|length| length > most) { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
 /// Answers one request for a token, and writes down what came of it.
@@ -109,9 +163,9 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     let began = public.clock.monotonic();
     let parts = public.parts();
     let (head, _body) = request.into_parts();
-    let Some(widget) = widget_of(&parts, head.uri.path()) else { return Problem::NotFound.response() };
+    let Some((widget, shape)) = addressed(&parts, head.uri.path()) else { return Problem::NotFound.response() };
     if head.method == Method::OPTIONS {
-        return preflight(&parts, widget, &head.headers);
+        return preflight(&widget.origins, parts.origins.cross_site, parts.token.allowed(), &head.headers);
     }
     let (session, result) = decide(&public, &parts, widget, &head).await;
     let took = public.clock.monotonic().saturating_sub(began);
@@ -129,10 +183,10 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         took,
     };
     let mut response = match result {
-        Ok(issued) => granted(&public, widget, &issued, &head.headers, record),
+        Ok(issued) => granted(&public, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
         Err(problem) => denied(&public, widget, &problem, record),
     };
-    if let Some(origin) = listed_origin(widget, &head.headers) {
+    if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
         share_with(response.headers_mut(), &origin, parts.origins.cross_site);
     }
     response
@@ -142,55 +196,53 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
 type Decision = (Option<Session>, Result<Issued, Problem>);
 
 async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head) -> Decision {
-    if let Err(problem) = may_ask(public, parts, widget, head) {
+    if let Err(problem) = may_ask(public, parts, widget, head, BODY_MAX) {
         return (None, Err(problem));
     }
     let session = match parts.issuer.session(head).await {
         Ok(session) => session,
         Err(refusal) => return (None, Err(Problem::Refused(refusal))),
     };
-    let allowance = public.limiter.take(&widget.name, session.identity.subject.as_str()).map_err(Problem::RateLimited);
-    let issue =
-        || parts.issuer.issue_to(widget, &session, &page::read(widget, head.uri.query())).map_err(Problem::Refused);
-    let result = allowance.and_then(|()| issue());
+    if let Err(wait) = public.limiter.take(&widget.name, session.identity.subject.as_str()) {
+        return (Some(session), Err(Problem::RateLimited(wait)));
+    }
+    let page = input::read(widget, head.uri.query());
+    let result = parts.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
     (Some(session), result)
 }
 
-fn may_ask(public: &Public, parts: &Parts, widget: &Widget, head: &Head) -> Result<(), Problem> {
-    parts.token.check(head)?;
+/// What every request must meet before its session is looked at: the method, the body, the header, and the page.
+pub(super) fn may_ask(
+    public: &Public,
+    parts: &Parts,
+    widget: &Widget,
+    head: &Head,
+    body_max: usize,
+) -> Result<(), Problem> {
+    parts.token.check(head, body_max)?;
     if !has_fetch_metadata(&head.headers) {
         public.metrics.fetch_metadata_absent.inc();
     }
-    parts.origins.admit(widget, &head.headers).map(|_| ()).map_err(Problem::Origin)
+    parts.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
 }
 
-/// The widget a path names: the segment after `/token`, or the first widget when there is none.
-fn widget_of<'a>(parts: &'a Parts, path: &str) -> Option<&'a Widget> {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let bare = last == "token" && !path.ends_with("/token/token");
-    parts.widgets.get((!bare).then_some(last))
+/// The widget that a path names, and the media type when the path itself asks for the bare token.
+fn addressed<'a>(parts: &'a Parts, path: &str) -> Option<(&'a Widget, Option<HeaderValue>)> {
+    if let Some(widget) = parts.token.alias(path) {
+        return parts.widgets.get(Some(widget)).map(|widget| (widget, Some(JWT)));
+    }
+    widget_of(parts, path, "token").map(|widget| (widget, None))
 }
 
-fn preflight(parts: &Parts, widget: &Widget, headers: &HeaderMap) -> Response {
-    let Some(origin) = listed_origin(widget, headers) else {
-        return Problem::Origin(Stranger::NotListed).response();
-    };
-    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_TYPE);
-    share_with(headers, &origin, parts.origins.cross_site);
-    let methods = HeaderValue::from_static(parts.token.allowed());
-    headers.insert(ALLOW, methods.clone());
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Accept, Content-Type, X-Requested-By, X-Request-Id"),
-    );
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
+/// The widget named after `route`, or the first widget when the path ends there.
+pub(super) fn widget_of<'a>(parts: &'a Parts, path: &str, route: &str) -> Option<&'a Widget> {
+    let mut segments = path.rsplit('/');
+    let last = segments.next().unwrap_or_default();
+    let named = segments.next() == Some(route);
+    parts.widgets.get(named.then_some(last))
 }
 
-fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
+pub(super) fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
     let peer = head.extensions.get::<Peer>()?;
     let client = parts.proxies.client(*peer, &head.headers);
     if client.contradiction {
@@ -199,10 +251,16 @@ fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
     client.address
 }
 
-fn granted(public: &Public, widget: &Widget, issued: &Issued, headers: &HeaderMap, record: Record<'_>) -> Response {
+fn granted(
+    public: &Public,
+    widget: &Widget,
+    issued: &Issued,
+    bare: Option<HeaderValue>,
+    record: Record<'_>,
+) -> Response {
     public.metrics.issued(&widget.name, record.source).inc();
     public.audit.record(&Record { token_id: &issued.id, expires_at: issued.expires_at.0, ..record });
-    match bare_type(headers) {
+    match bare {
         Some(media) => private(StatusCode::OK, media, issued.proof.reveal().to_owned()),
         None => private(StatusCode::OK, JSON, json(widget, issued)),
     }
@@ -234,13 +292,46 @@ fn json(widget: &Widget, issued: &Issued) -> String {
         widget.name,
     );
     debug_assert!(written.is_ok(), "writing to a String does not fail");
-    if !issued.beside.is_empty() {
-        let members = serde_json::to_string(&issued.beside).unwrap_or_default();
+    if let Some(ticket) = &issued.ticket {
         out.push(',');
-        out.push_str(members.trim_start_matches('{').trim_end_matches('}'));
+        out.push_str(members(&serde_json::to_string(&ticket_fields(ticket)).unwrap_or_default()));
+        let renewing = write!(out, r#","connector_expires_in":{}"#, seconds(ticket.expires_in));
+        debug_assert!(renewing.is_ok(), "writing to a String does not fail");
+    }
+    if !issued.beside.is_empty() {
+        out.push(',');
+        out.push_str(members(&serde_json::to_string(&issued.beside).unwrap_or_default()));
     }
     out.push('}');
     out
+}
+
+/// The inside of a JSON object.
+fn members(object: &str) -> &str {
+    object.strip_prefix('{').and_then(|o| o.strip_suffix('}')).unwrap_or_default()
+}
+
+/// What the vendor gave us, as the page's client needs it. The domain is always there: a token is good in its own region
+/// only (facts R10).
+#[derive(Serialize)]
+pub(super) struct TicketFields<'a> {
+    #[serde(rename = "connectorToken")]
+    token: &'a str,
+    #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<&'a str>,
+    domain: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal: Option<&'a str>,
+}
+
+/// The members that a ticket adds to an answer.
+pub(super) fn ticket_fields(ticket: &Ticket) -> TicketFields<'_> {
+    TicketFields {
+        token: ticket.token.expose_secret(),
+        conversation_id: ticket.conversation_id.as_deref(),
+        domain: &ticket.domain,
+        renewal: ticket.renewal.as_deref(),
+    }
 }
 
 /// The media type of a bare-token answer, when that is what the page asked for.
@@ -254,6 +345,6 @@ fn bare_type(headers: &HeaderMap) -> Option<HeaderValue> {
     if !headers.contains_key(ACCEPT) || accepts(b"application/json") {
         return None;
     }
-    let jwt = accepts(b"application/jwt").then(|| HeaderValue::from_static("application/jwt"));
+    let jwt = accepts(b"application/jwt").then_some(JWT);
     jwt.or_else(|| accepts(b"text/plain").then(|| HeaderValue::from_static("text/plain; charset=utf-8")))
 }

@@ -49,7 +49,8 @@ class Locks {
     this.queues.set(name, queue);
     if (ifAvailable && queue.length) return Promise.resolve(null).then(work);
     return new Promise((resolve, reject) => {
-      const entry = { start: () => Promise.resolve({ name }).then(work).then(resolve, reject).finally(() => this.release(queue)) };
+      const held = () => Promise.resolve({ name }).then(work).then(resolve, reject);
+      const entry = { start: () => held().finally(() => this.release(queue)) };
       signal?.addEventListener('abort', () => {
         const place = queue.indexOf(entry);
         if (place > 0) queue.splice(place, 1), reject(signal.reason);

@@ -205,7 +205,8 @@ test('sharing_can_be_switched_off_for_tokens_that_may_be_used_once', async () =>
 
 test('a_late_answer_never_survives_logout', async () => {
   const machine = new Machine();
-  machine.answer = ({ url }) => (url.endsWith('/logout') ? new Response(null, { status: 204 }) : machine.wait(500).then(() => token()));
+  const slow = () => machine.wait(500).then(() => token());
+  machine.answer = ({ url }) => (url.endsWith('/logout') ? new Response(null, { status: 204 }) : slow());
   const ours = source(machine.tab());
   const events = heard(ours);
   const call = refused(ours.getToken());
@@ -238,7 +239,7 @@ test('logout_ends_every_widget_of_the_page', async () => {
 
 test('a_neighbours_late_answer_is_dropped_after_logout', async () => {
   const machine = new Machine();
-  machine.answer = ({ url }) => (url.endsWith('/logout') ? problem(404, 'not_found') : machine.wait(500).then(() => token()));
+  machine.answer = ({ url }) => (url.endsWith('/logout') ? problem(404) : machine.wait(500).then(() => token()));
   const [a, b] = [source(machine.tab()), source(machine.tab())];
   await machine.advance(10);
   const call = refused(b.getToken());
@@ -669,9 +670,12 @@ test('retry_after_is_honoured_in_seconds_and_as_a_date', async () => {
 test('a_long_retry_after_is_an_error_now_and_not_even_force_cuts_it_short', async () => {
   const machine = new Machine();
   machine.answer = () => problem(429, 'rate_limited', { 'Retry-After': '300' });
-  const ours = source(machine.tab());
+  const page = machine.tab();
+  const ours = source(page);
   const error = await running(machine, refused(ours.getToken()), 50);
   assert.deepEqual([error.code, error.retryable, error.retryAfter], ['rate_limited', true, 300_000]);
+  page.fire('online');
+  assert.equal(await refused(ours.getToken()), error);
   assert.equal(await refused(ours.getToken({ force: true })), error);
   machine.answer = () => token();
   await machine.advance(300_000);
@@ -689,16 +693,20 @@ test('force_leaves_a_terminal_state', async () => {
 });
 
 test('who_logs_in_elsewhere_and_comes_back_is_served', async () => {
-  const machine = new Machine();
-  const page = machine.tab();
-  machine.answer = () => problem(401, 'login_required');
-  const events = heard(source(page));
-  await machine.advance(50);
-  page.show(false);
-  machine.answer = () => token();
-  page.show(true);
-  await machine.advance(50);
-  assert.deepEqual(types(events), ['login_required', 'token']);
+  const refusals = [() => problem(401, 'login_required'), () => problem(403), () => new Response('<html>Log in</html>')];
+  for (const answer of refusals) {
+    const machine = new Machine();
+    const page = machine.tab();
+    machine.answer = answer;
+    const events = heard(source(page));
+    await machine.advance(60 * MINUTE);
+    assert.equal(machine.requests.length, 1);
+    page.show(false);
+    machine.answer = () => token();
+    page.show(true);
+    await machine.advance(50);
+    assert.deepEqual(types(events).slice(1), ['token']);
+  }
 });
 
 test('loading_the_page_asks_once_even_when_nobody_is_logged_in', async () => {
@@ -805,7 +813,8 @@ test('a_hanging_server_is_given_up_after_ten_seconds', async () => {
 
 test('the_login_address_comes_from_configuration_and_never_from_an_answer', async () => {
   const machine = new Machine();
-  machine.answer = () => problem(401, 'login_required', {}, { login_url: 'https://evil.example/', loginUrl: 'https://evil.example/' });
+  const evil = 'https://evil.example/';
+  machine.answer = () => problem(401, 'login_required', {}, { login_url: evil, loginUrl: evil });
   const events = heard(source(machine.tab(), { loginUrl: '/members/login' }));
   await machine.advance(50);
   assert.equal(events[0].loginUrl, '/members/login');
@@ -862,6 +871,15 @@ test('context_travels_as_json_and_headers_may_be_made_on_demand', async () => {
   assert.equal(sent.headers['Content-Type'], 'application/json');
   assert.equal(sent.headers.Authorization, 'Bearer fresh');
   assert.equal(sent.headers['X-Requested-By'], 'countersign');
+});
+
+test('a_token_that_goes_by_another_name_is_found', async () => {
+  const machine = new Machine();
+  machine.answer = () => json({ jwt: 'a.b.c', expires_in: 600 });
+  const ours = source(machine.tab(), { field: 'jwt' });
+  assert.equal(await running(machine, ours.getToken(), 50), 'a.b.c');
+  assert.equal(ours.current().token, 'a.b.c');
+  assert.equal((await running(machine, refused(source(machine.tab()).getToken()), 50)).code, 'unexpected_answer');
 });
 
 test('addresses_follow_from_whichever_of_base_and_url_is_given', async () => {

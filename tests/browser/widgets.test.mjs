@@ -201,6 +201,16 @@ test('the_healthcare_agent_hears_the_opening_once_per_conversation_however_often
   assert.equal(chats[0].store.seen.filter((type) => type.endsWith('CONNECT_FULFILLED')).length, 2);
 });
 
+test('a_proof_that_expired_while_the_client_was_connecting_is_not_sent', async () => {
+  const { machine, chats } = clinic();
+  await machine.advance(11 * MINUTE);
+  chats[0].connected();
+  assert.deepEqual(chats[0].store.posted, []);
+  await machine.advance(3000);
+  chats[1].connected();
+  assert.equal(chats[1].store.posted.length, 1);
+});
+
 test('copilot_studio_opens_with_its_own_event', async () => {
   const { machine, chats } = clinic({ kind: 'copilot-studio' });
   await machine.advance(100);
@@ -389,7 +399,8 @@ test('a_chat_without_a_place_to_show_it_says_so', async () => {
 test('the_page_may_name_the_place_and_give_its_own_web_chat_props_and_middleware', async () => {
   const seen = [];
   const middleware = [() => (next) => (action) => (seen.push(action.type), next(action))];
-  const { machine, page, chats } = clinic({ options: { element: '#chat', webChat: { styleOptions: { a: 1 }, directLine: 'no' }, middleware } });
+  const webChatProps = { styleOptions: { a: 1 }, directLine: 'no' };
+  const { machine, page, chats } = clinic({ options: { element: '#chat', webChat: webChatProps, middleware } });
   await machine.advance(100);
   chats[0].connected();
   assert.equal(page.element.children.length, 1);
@@ -427,7 +438,8 @@ test('the_generic_adapter_calls_back', async () => {
   const page = machine.tab();
   const calls = [];
   const ours = source(page);
-  connect(ours, 'generic', { onToken: (given, answer) => calls.push([given, answer.expires_in]), onLogout: () => calls.push('out') });
+  const onToken = (given, answer) => calls.push([given, answer.expires_in]);
+  connect(ours, 'generic', { onToken, onLogout: () => calls.push('out') });
   await machine.advance(100);
   const given = ours.current().token;
   ours.logout();

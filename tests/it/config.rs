@@ -190,6 +190,14 @@ fn a_value_and_a_file_for_one_setting_is_a_mistake() {
     assert!(text.contains("WIDGET_SECRET: is given twice, here and as WIDGET_SECRET_FILE"), "{text}");
 }
 
+#[test]
+fn one_setting_under_two_names_is_a_mistake_only_when_they_differ() {
+    let both = [("https_proxy", "http://proxy.internal:3128"), ("HTTPS_PROXY", "http://proxy.internal:3128")];
+    assert!(read(&settings(&BEHIND_PROXY, &both)).is_ok());
+    let text = mistakes(&settings(&BEHIND_PROXY, &[both[0], ("HTTPS_PROXY", "http://other.internal:3128")]));
+    assert!(text.contains("HTTPS_PROXY: is given twice, here and as https_proxy"), "{text}");
+}
+
 /// K-1.
 #[test]
 fn a_file_that_cannot_be_used_is_named_with_its_path() {

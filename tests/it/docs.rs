@@ -89,9 +89,9 @@ fn the_readme_names_only_commands_and_files_that_exist() {
     let readme = text("README.md");
     for path in [
         "deploy/Dockerfile",
-        "deploy/compose.yaml",
-        "deploy/countersign.service",
-        "deploy/proxies/nginx.conf",
+        "deploy/compose/compose.yaml",
+        "deploy/systemd/countersign.service",
+        "deploy/proxies/nginx/countersign.conf",
         ".env.example",
         "tests/run",
     ] {

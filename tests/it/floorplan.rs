@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up. A room may import from floors below its own, and from nobody beside it.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "identity", "json", "origin", "secret", "siv", "ticket"],
-    &["env"],
+    &["clock", "identity", "json", "origin", "secret", "ticket"],
+    &["env", "siv"],
     &["cookies", "peer", "outbound", "telemetry", "limits", "metrics", "mapping", "pseudonym"],
     &["session", "state"],
-    &["claims", "policy", "audit", "jwks", "visits"],
+    &["claims", "policy", "audit", "connectors", "jwks", "visits"],
     &["signing", "jws"],
     &["keyring"],
     &["presets", "sources", "login"],
@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["admin"],
     &["config"],
     &["app"],
+    &["demo"],
     &["cli"],
 ];
 

@@ -1,0 +1,119 @@
+// The four attacks, tried in earnest.
+
+import { heldToken, make, onEvent, read } from '/demo/scenes.js';
+
+const { mount, stranger } = document.documentElement.dataset;
+const chosen = () => document.querySelector('input[name=widget]:checked');
+
+function result(list, verdict, what, why) {
+  const word = { refused: 'Refused', accepted: 'Accepted', note: 'Note' }[verdict];
+  list.append(make('li', { 'data-verdict': verdict },
+    make('span', { class: 'what' }, what), make('strong', {}, word), make('span', { class: 'why' }, why)));
+}
+
+// One attempt at a time, and a failure of ours is not shown as a refusal of theirs.
+function attempt(id, run) {
+  const card = document.getElementById(id);
+  const button = card.querySelector('button');
+  const list = card.querySelector('.results');
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    list.replaceChildren();
+    try {
+      await run(list, card);
+    } catch (error) {
+      result(list, 'note', 'The attempt itself failed', error.message);
+    }
+    button.disabled = false;
+  });
+}
+
+async function present(list, what, token, more, accepted) {
+  const answer = await window.standin.ask({ do: 'identify', widget: chosen().value, token, ...more });
+  if (answer.ok) result(list, 'accepted', what, accepted);
+  else result(list, 'refused', what, answer.reason);
+  return answer.ok;
+}
+
+const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+const write = (value) => encode(JSON.stringify(value));
+
+async function signed(secret, header, claims) {
+  const text = `${write(header)}.${write(claims)}`;
+  const bytes = new TextEncoder();
+  const key = await crypto.subtle.importKey('raw', bytes.encode(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  const signature = new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes.encode(text)));
+  return `${text}.${btoa(String.fromCharCode(...signature)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')}`;
+}
+
+function invented() {
+  const now = Math.floor(Date.now() / 1000);
+  const server = document.documentElement.dataset.widgetServer;
+  return { iss: location.origin + mount, aud: server, iat: now, nbf: now, exp: now + 600, jti: 'invented' };
+}
+
+attempt('try-forged', async (list) => {
+  const token = heldToken();
+  const mine = { ...(token ? read(token).claims : invented()), name: 'Zoë Okafor', sub: 'P31188', external_id: 'P31188' };
+  const lie = 'This stand-in must never say so.';
+  if (token) {
+    const [header, , signature] = token.split('.');
+    await present(list, 'My own token, with another patient’s number written into it', `${header}.${write(mine)}.${signature}`, {}, lie);
+  }
+  await present(list, 'No signature at all, “alg”: “none”', `${write({ alg: 'none', typ: 'JWT' })}.${write(mine)}.`, {}, lie);
+  const shared = chosen().dataset.algorithm.startsWith('HS');
+  if (shared) {
+    const guessed = await signed('password123', { alg: 'HS256', typ: 'JWT' }, mine);
+    await present(list, 'Signed with a guessed secret', guessed, {}, lie);
+  } else {
+    const keys = await (await fetch(`${mount}/.well-known/jwks.json`)).text();
+    const { kid } = JSON.parse(keys).keys[0];
+    const confused = await signed(keys, { alg: 'HS256', typ: 'JWT', kid }, mine);
+    await present(list, 'Signed with the public key, as if it were a shared secret', confused, {}, lie);
+  }
+});
+
+attempt('try-stolen', async (list) => {
+  const token = heldToken();
+  if (!token) {
+    result(list, 'note', 'There is no token to steal', 'Sign in first. Who is not logged in has none.');
+    return;
+  }
+  const seconds = Math.max(0, Math.round(read(token).claims.exp - Date.now() / 1000));
+  const format = `This vendor’s format has no token id, so a copy works until it expires, for ${seconds} seconds more. That is why tokens are short.`;
+  await present(list, 'The copy, used on another device now', token, {}, format);
+  await present(list, 'The copy, a second after its time', token, { after_expiry: true }, 'This stand-in must never say so.');
+});
+
+attempt('try-plain', async (list) => {
+  const response = await fetch('/demo/plain-http', { method: 'POST' });
+  const { from, status, code, detail, start } = await response.json();
+  const verdict = status === 403 ? 'refused' : 'accepted';
+  result(list, verdict, `A page of ${from} asks for a token`, `${status} ${code}: ${detail}.`);
+  result(list, start ? 'refused' : 'accepted', 'An operator points countersign at a session endpoint without https', `It does not start. ${start}`);
+});
+
+const soon = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+attempt('try-foreign', async (list, card) => {
+  const reasons = [];
+  const off = onEvent((event) => event.outcome === 'refused' && reasons.push(event));
+  const frame = make('iframe', { title: 'A foreign site in this browser', src: `${stranger}/`, sandbox: 'allow-scripts allow-same-origin' });
+  const told = new Promise((done) => {
+    window.addEventListener('message', function hear({ origin, source, data }) {
+      if (origin !== stranger || source !== frame.contentWindow) return;
+      window.removeEventListener('message', hear);
+      done(data);
+    });
+  });
+  card.querySelector('.frame').replaceChildren(frame);
+  const attempts = await Promise.race([told, soon(8000).then(() => null)]);
+  await soon(400);
+  off();
+  if (!attempts) throw new Error('The foreign page did not answer.');
+  for (const { what, got, server, reason } of attempts) {
+    const record = reasons.find((event) => event.actor === server && (!reason || event.detail?.reason === reason));
+    if (record) reasons.splice(reasons.indexOf(record), 1);
+    result(list, got ? 'accepted' : 'refused', what, record ? record.text : 'The browser withheld the answer.');
+  }
+});

@@ -1,0 +1,134 @@
+// The live view: what the servers record, and the token in the page's hands.
+
+const $ = (id) => document.getElementById(id);
+
+export function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+const opened = Date.now();
+const WHO = { clinic: 'Clinic', countersign: 'countersign', 'widget-server': 'Widget server', page: 'Page' };
+const SHOWN = 25;
+
+export function flow(step, state, text) {
+  const item = $(`flow-${step}`);
+  item.dataset.state = state;
+  item.querySelector('.state').textContent = text;
+}
+
+export function resetFlow() {
+  flow('session', 'idle', 'not checked yet');
+  flow('token', 'idle', 'none yet');
+  flow('call', 'idle', 'not called yet');
+  flow('verdict', 'idle', 'anonymous visitor');
+}
+
+// Newest first, so that nobody has to scroll for what just happened.
+export function log(actor, outcome, text, detail, at = Date.now()) {
+  const when = new Date(at);
+  const item = make('li', { 'data-actor': actor, 'data-outcome': outcome },
+    make('span', { class: 'who' }, WHO[actor]),
+    make('span', { class: 'what' }, text),
+    make('time', { datetime: when.toISOString() }, when.toLocaleTimeString()));
+  if (detail) {
+    const record = typeof detail === 'string' ? detail : JSON.stringify(detail, null, 2);
+    item.append(make('details', {}, make('summary', {}, 'record'), make('pre', {}, record)));
+  }
+  const list = $('log');
+  list.prepend(item);
+  while (list.children.length > SHOWN) list.lastElementChild.remove();
+}
+
+const listeners = new Set();
+
+// Hears the servers' events from now on; returns the function that ends it.
+export function onEvent(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function hear(event) {
+  log(event.actor, event.outcome, event.text, event.detail, event.at);
+  if (event.at < opened - 1500) return;
+  if (event.actor === 'clinic' && event.detail) {
+    const { name, error } = event.detail['GET /api/session'] ?? {};
+    flow('session', name ? 'good' : 'plain', name ?? error ?? 'checked');
+  }
+  if (event.actor === 'countersign' && event.outcome !== 'refused') {
+    const { took_us: took } = event.detail ?? {};
+    const good = event.outcome === 'granted';
+    flow('token', good ? 'good' : 'plain', good ? `made in ${(took / 1000).toFixed(1)} ms` : 'nobody to sign for');
+  }
+  for (const listener of listeners) listener(event);
+}
+
+new EventSource('/demo/events').addEventListener('message', ({ data }) => hear(JSON.parse(data)));
+
+// The token.
+
+const decode = (part) => new TextDecoder().decode(Uint8Array.from(atob(part.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0)));
+
+export function read(token) {
+  const [header, payload] = token.split('.');
+  return { header: JSON.parse(decode(header)), claims: JSON.parse(decode(payload)) };
+}
+
+let held = null;
+
+export const heldToken = () => held?.token ?? null;
+
+export function showToken(token, widget, refresh) {
+  const { header, claims } = read(token);
+  held = { token, claims, at: performance.now(), left: claims.exp * 1000 - Date.now(), renewal: refresh && refresh * 1000 };
+  held.life = held.left;
+  $('token-none').hidden = true;
+  $('token-shown').hidden = false;
+  $('token-kind').textContent = `${widget}, ${header.alg}`;
+  $('token-claims').replaceChildren(...Object.entries(claims).map(claim));
+  const [a, b, c] = token.split('.');
+  $('token-raw').replaceChildren(make('span', { class: 'a' }, a), '.', make('span', { class: 'b' }, b), '.', make('span', { class: 'c' }, c));
+  tick();
+}
+
+const MEANS = {
+  iat: 'issued', nbf: 'not before', exp: 'expires', sub: 'who', external_id: 'who', iss: 'from', aud: 'for',
+  jti: 'its own id', name: 'name',
+};
+
+function claim([name, value]) {
+  const time = ['iat', 'nbf', 'exp'].includes(name);
+  const text = time ? `${new Date(value * 1000).toLocaleTimeString()} (${value})` : typeof value === 'string' ? value : JSON.stringify(value);
+  const label = make('th', { scope: 'row' }, make('code', {}, name));
+  if (MEANS[name] && MEANS[name] !== name) label.append(make('small', {}, MEANS[name]));
+  return make('tr', {}, label, make('td', {}, text));
+}
+
+export function clearToken(why) {
+  held = null;
+  $('token-shown').hidden = true;
+  $('token-none').hidden = false;
+  $('token-none').textContent = why;
+  $('token-kind').textContent = '';
+}
+
+const clock = (ms) => {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+};
+
+function tick() {
+  if (!held) return;
+  const passed = performance.now() - held.at;
+  const left = held.left - passed;
+  $('token-left').textContent = left > 0 ? `Expires in ${clock(left)}` : 'Expired: worthless to anybody now';
+  $('token-bar').max = held.life;
+  $('token-bar').value = Math.max(0, left);
+  $('token').dataset.state = left <= 0 ? 'over' : left < held.life / 5 ? 'late' : 'live';
+  const renewal = held.renewal === null ? 'Nobody renews it' : `countersign.js renews it in about ${clock(held.renewal - passed)}`;
+  $('token-next').textContent = left > 0 ? renewal : '';
+}
+
+setInterval(tick, 500);

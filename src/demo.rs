@@ -1,0 +1,223 @@
+//! The whole flow on one machine: a clinic's site with a login, countersign behind it, a chat vendor's server that checks
+//! what it is told, and a foreign site that would like to be told too. Everything listens on loopback only, nothing reads
+//! the environment, and every secret is made at start.
+
+pub mod assets;
+pub mod clinic;
+pub mod directline;
+pub mod downgrade;
+pub mod events;
+pub mod settings;
+pub mod stranger;
+pub mod widget_server;
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::Admin;
+use crate::app::StartError;
+use crate::clock::Clock;
+use crate::web::listen::{Listener, Patience, serve};
+use clinic::Clinic;
+use downgrade::Downgrade;
+use events::Events;
+pub use settings::WIDGETS;
+use settings::{MOUNT, Secrets};
+use stranger::Stranger;
+use widget_server::WidgetServer;
+
+/// Where the clinic is found when nothing else is asked for.
+pub const PORT: u16 = 8080;
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The widget that is shown first, one of [`WIDGETS`].
+    pub widget: String,
+    /// The clinic's port: 0 is any free one; [`PORT`], or any free one, when not given.
+    pub port: Option<u16>,
+}
+
+/// Where everything is, as origins.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// The clinic's site, and countersign on it.
+    pub clinic: String,
+    /// The chat vendor's server.
+    pub widget_server: String,
+    /// The foreign site.
+    pub stranger: String,
+    /// The operations console.
+    pub console: String,
+}
+
+/// Why the demo cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// There is no such widget.
+    #[error("the demo has no widget `{0}`; there are {list}", list = WIDGETS.join(", "))]
+    Widget(String),
+    /// The port that was asked for is taken.
+    #[error("port {0} cannot be used ({1}); --port 0 takes any free one")]
+    Port(u16, std::io::Error),
+    /// No port at all.
+    #[error("no loopback port can be listened on: {0}")]
+    Listen(#[from] std::io::Error),
+    /// The library makes no key.
+    #[error("no key could be made")]
+    Key,
+    /// The issuer does not start.
+    #[error(transparent)]
+    Issuer(#[from] StartError),
+}
+
+/// A demo that is ready to be looked at.
+#[derive(Debug)]
+pub struct Demo {
+    /// Where everything is.
+    pub at: Addresses,
+    /// Whether the usual port was taken, so that another one is used.
+    pub moved: bool,
+    clinic: (Listener, Clinic),
+    widget_server: (Listener, WidgetServer),
+    stranger: (Listener, Stranger),
+    console: (Listener, Admin),
+    stopping: watch::Sender<bool>,
+}
+
+impl Demo {
+    /// Binds every port and puts everything together.
+    ///
+    /// # Errors
+    /// [`DemoError`] when a widget is unknown or a port is taken.
+    pub async fn start(options: &Options, clock: &Clock) -> Result<Self, DemoError> {
+        if !WIDGETS.contains(&options.widget.as_str()) {
+            return Err(DemoError::Widget(options.widget.clone()));
+        }
+        let (listener, moved) = bind_clinic(options.port).await?;
+        let port = listener.local_addr()?.port();
+        let others = [bind_near(port, 1).await?, bind_near(port, 2).await?, bind_near(port, 3).await?];
+        let address = |listener: &TcpListener| listener.local_addr().map(|a| a.port());
+        let [vendor, foreign, console] = others;
+        let at = Addresses {
+            clinic: format!("http://127.0.0.1:{port}"),
+            widget_server: format!("http://127.0.0.1:{}", address(&vendor)?),
+            // Another name, not only another port: to a browser this is another site.
+            stranger: format!("http://localhost:{}", address(&foreign)?),
+            console: format!("http://127.0.0.1:{}", address(&console)?),
+        };
+        // Cookies are kept by host, not by port: two demos side by side must not sign each other out.
+        let cookie = format!("harbour_session_{port}");
+        let secrets = Secrets::fresh().ok_or(DemoError::Key)?;
+        let events = Events::new(clock.clone());
+        let (stopping, stopped) = watch::channel(false);
+        let vars = settings::vars(&at, &cookie, &secrets, &options.widget);
+        let app = settings::issuer(&vars, &events, clock)?;
+        app.admin.set_ready(true);
+        let authority = |origin: &str| origin.trim_start_matches("http://").to_owned();
+        let widget_server = WidgetServer::new(
+            authority(&at.widget_server),
+            at.clinic.clone(),
+            settings::checks(&at, &secrets),
+            events.clone(),
+            clock.clone(),
+        );
+        let stranger = Stranger {
+            authority: authority(&at.stranger),
+            clinic: at.clinic.clone(),
+            token_url: format!("{}{MOUNT}/token", at.clinic),
+            widget_server: at.widget_server.clone(),
+        };
+        let clinic = Clinic::new(clinic::Inner {
+            at: at.clone(),
+            cookie,
+            widget: options.widget.clone(),
+            front: app.front,
+            public: app.public,
+            downgrade: Downgrade::new(&vars, &events, clock)?,
+            events,
+            clock: clock.clone(),
+            stopped,
+        });
+        Ok(Self {
+            at,
+            moved,
+            clinic: (Listener::Tcp(listener), clinic),
+            widget_server: (Listener::Tcp(vendor), widget_server),
+            stranger: (Listener::Tcp(foreign), stranger),
+            console: (Listener::Tcp(console), app.admin),
+            stopping,
+        })
+    }
+
+    /// Serves until `stop` completes.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        // Event streams stay open for as long as a page is looked at.
+        let patience = Patience { idle: Duration::from_hours(24), grace: Duration::from_secs(2), ..Patience::DEFAULT };
+        let stopping = self.stopping;
+        let stopped = || {
+            let mut told = stopping.subscribe();
+            async move {
+                let _ = told.wait_for(|stop| *stop).await;
+            }
+        };
+        let mut sites = JoinSet::new();
+        let (listener, clinic) = self.clinic;
+        let answer = move |request| {
+            let clinic = clinic.clone();
+            async move { clinic.handle(request).await }
+        };
+        sites.spawn(serve(listener, patience, answer, stopped()));
+        let (listener, server) = self.widget_server;
+        let answer = move |request| {
+            let server = server.clone();
+            async move { server.handle(request).await }
+        };
+        sites.spawn(serve(listener, patience, answer, stopped()));
+        let (listener, stranger) = self.stranger;
+        let answer = move |request| {
+            let stranger = stranger.clone();
+            async move { stranger.handle(&request) }
+        };
+        sites.spawn(serve(listener, patience, answer, stopped()));
+        let (listener, admin) = self.console;
+        let answer = move |request| {
+            let admin = admin.clone();
+            async move { admin.handle(request).await }
+        };
+        sites.spawn(serve(listener, patience, answer, stopped()));
+        stop.await;
+        let _ = stopping.send(true);
+        while sites.join_next().await.is_some() {}
+    }
+}
+
+/// The port that was asked for, or the usual one, or any when the usual one is taken.
+async fn bind_clinic(asked: Option<u16>) -> Result<(TcpListener, bool), DemoError> {
+    let port = asked.unwrap_or(PORT);
+    match (bind(port).await, asked) {
+        (Ok(listener), _) => Ok((listener, false)),
+        (Err(problem), Some(_)) => Err(DemoError::Port(port, problem)),
+        (Err(_), None) => Ok((bind(0).await?, true)),
+    }
+}
+
+/// The port that many above, so that the addresses look alike; any other when it is taken.
+async fn bind_near(port: u16, above: u16) -> std::io::Result<TcpListener> {
+    match port.checked_add(above) {
+        Some(near) => match bind(near).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => bind(0).await,
+        },
+        None => bind(0).await,
+    }
+}
+
+async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}

@@ -1,0 +1,327 @@
+//! Harbour Clinic: a small site with a login of its own, as any organisation has one. All that countersign needs of it is
+//! `GET /api/session`, and a path of its own on this origin.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Form, Path, Query, Request, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+
+use super::Addresses;
+use super::assets::CLINIC;
+use super::downgrade::Downgrade;
+use super::events::{Actor, Events, Outcome};
+use super::settings::{MOUNT, WIDGETS};
+use crate::clock::{Clock, UnixTime};
+use crate::origin;
+use crate::secret;
+use crate::web::headers::{JSON, private};
+use crate::web::page::{Asset, html};
+use crate::web::problem::Problem;
+use crate::web::{Front, Public};
+
+const PAGE: &str = include_str!("../browser/demo/page.html");
+
+/// How long somebody stays signed in.
+const SESSION: std::time::Duration = std::time::Duration::from_mins(30);
+
+/// Somebody who can sign in. The passwords stand on the page.
+#[derive(Debug, Serialize)]
+struct Patient {
+    login: &'static str,
+    password: &'static str,
+    number: &'static str,
+    name: &'static str,
+    email: &'static str,
+    email_verified: bool,
+    groups: &'static [&'static str],
+    locale: &'static str,
+    appointment: &'static str,
+}
+
+const PATIENTS: [Patient; 2] = [
+    Patient {
+        login: "maya",
+        password: "harbour-light",
+        number: "P20417",
+        name: "Maya Lindgren",
+        email: "maya.lindgren@example.org",
+        email_verified: true,
+        groups: &["patients"],
+        locale: "en-IE",
+        appointment: "Tuesday, 10:40, Cardiology",
+    },
+    Patient {
+        login: "zoe",
+        password: "tall-ship",
+        number: "P31188",
+        name: "Zoë Okafor",
+        email: "zoe@example.net",
+        email_verified: false,
+        groups: &["patients", "physio"],
+        locale: "fr-BE",
+        appointment: "Thursday, 14:15, Physiotherapy",
+    },
+];
+
+/// The site.
+#[derive(Debug, Clone)]
+pub struct Clinic {
+    inner: Arc<Inner>,
+    router: Router,
+}
+
+/// What the site is made of.
+#[derive(Debug)]
+pub struct Inner {
+    /// Where everything is.
+    pub at: Addresses,
+    /// Name of the session cookie.
+    pub cookie: String,
+    /// The widget that is shown first.
+    pub widget: String,
+    /// countersign.
+    pub front: Front,
+    /// Its widgets, for the page's snippets.
+    pub public: Arc<Public>,
+    /// The issuer that plain HTTP is tried on.
+    pub downgrade: Downgrade,
+    /// What happens.
+    pub events: Events,
+    /// Time.
+    pub clock: Clock,
+    /// True when the demo ends.
+    pub stopped: watch::Receiver<bool>,
+}
+
+impl Clinic {
+    /// The site over its parts.
+    #[must_use]
+    pub fn new(inner: Inner) -> Self {
+        let inner = Arc::new(inner);
+        // Plain HTTP on this machine: a cookie marked Secure would not come back from every browser.
+        let sessions = SessionManagerLayer::new(MemoryStore::default())
+            .with_name(inner.cookie.clone())
+            .with_same_site(SameSite::Lax)
+            .with_secure(false);
+        let router = Router::new()
+            .route("/", get(page))
+            .route("/login", post(login))
+            .route("/logout", post(logout))
+            .route("/api/session", get(session))
+            .route("/demo/events", get(events))
+            .route("/demo/plain-http", post(plain_http))
+            .route("/demo/snippet/{widget}", get(snippet))
+            .route("/demo/{file}", get(async |Path(file): Path<String>| Asset::find(CLINIC, &file)))
+            .fallback(async || Problem::NotFound.response())
+            .layer(sessions)
+            .with_state(inner.clone());
+        Self { inner, router }
+    }
+
+    /// Answers one request: countersign's at its path, the site's own everywhere else.
+    pub async fn handle(&self, request: Request) -> Response {
+        if origin::host(request.headers()) != Some(self.inner.at.clinic.trim_start_matches("http://")) {
+            return Problem::NotFound.response();
+        }
+        if request.uri().path().strip_prefix(MOUNT).is_some_and(|rest| rest.starts_with('/')) {
+            return self.inner.front.handle(request).await;
+        }
+        self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+}
+
+type Site = State<Arc<Inner>>;
+
+/// What the session store holds of a visitor, under this one key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SignedIn {
+    number: String,
+    since: UnixTime,
+    until: UnixTime,
+}
+
+impl SignedIn {
+    const KEY: &'static str = "visitor";
+
+    fn patient(&self) -> Option<&'static Patient> {
+        PATIENTS.iter().find(|patient| patient.number == self.number)
+    }
+}
+
+async fn signed_in(session: &Session, clock: &Clock) -> Option<(SignedIn, &'static Patient)> {
+    let found = session.get::<SignedIn>(SignedIn::KEY).await.ok().flatten();
+    let found = found.filter(|visitor| clock.now() < visitor.until)?;
+    let patient = found.patient()?;
+    Some((found, patient))
+}
+
+/// Who is asked for on the page: the widget, and whether countersign's module or the vendor's own snippet feeds it.
+#[derive(Debug, Default, Deserialize)]
+struct Choice {
+    widget: Option<String>,
+    with: Option<String>,
+}
+
+impl Choice {
+    fn widget<'a>(&'a self, site: &'a Inner) -> &'a str {
+        self.widget.as_deref().filter(|name| WIDGETS.contains(name)).unwrap_or(&site.widget)
+    }
+
+    fn with(&self) -> &'static str {
+        if self.with.as_deref() == Some("snippet") { "snippet" } else { "module" }
+    }
+
+    fn address(&self, site: &Inner) -> String {
+        format!("/?widget={}&with={}", self.widget(site), self.with())
+    }
+}
+
+async fn page(State(site): Site, session: Session, Query(choice): Query<Choice>) -> Response {
+    let visitor = signed_in(&session, &site.clock).await;
+    show(&site, visitor.map(|(_, patient)| patient), &choice, None)
+}
+
+/// The page; with the name somebody tried to sign in with when that went wrong.
+fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {widget}; \
+         frame-src {stranger}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        widget = site.at.widget_server,
+        stranger = site.at.stranger,
+    );
+    let parts = site.public.parts();
+    let widgets = parts.widgets.iter().map(|widget| {
+        json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.keyring.signer.algorithm().name() })
+    });
+    let mut shown: Vec<Value> = widgets.collect();
+    shown.sort_by_key(|widget| WIDGETS.iter().position(|name| widget["name"] == *name));
+    let values = json!({
+        "patient": patient, "patients": PATIENTS, "tried": tried, "widgets": shown,
+        "widget": choice.widget(site), "with": choice.with(), "mount": MOUNT,
+        "widget_server": site.at.widget_server, "stranger": site.at.stranger, "console": site.at.console,
+    });
+    let status = if tried.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+    html(status, &policy, PAGE, &values)
+}
+
+#[derive(Debug, Deserialize)]
+struct Credentials {
+    login: String,
+    password: String,
+}
+
+async fn login(
+    State(site): Site,
+    session: Session,
+    Query(choice): Query<Choice>,
+    headers: HeaderMap,
+    Form(given): Form<Credentials>,
+) -> Response {
+    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let fits = |p: &&Patient| p.login == given.login && secret::same(p.password.as_bytes(), given.password.as_bytes());
+    let Some(patient) = PATIENTS.iter().find(fits) else {
+        site.events.tell(Actor::Clinic, Outcome::Refused, "Wrong name or password", Value::Null);
+        return show(&site, None, &choice, Some(&given.login));
+    };
+    let since = site.clock.now();
+    let visitor = SignedIn { number: patient.number.to_owned(), since, until: since.plus(SESSION) };
+    // A new id at login: whoever planted the old one holds nothing.
+    let stored = match session.cycle_id().await {
+        Ok(()) => session.insert(SignedIn::KEY, visitor).await,
+        Err(problem) => Err(problem),
+    };
+    if stored.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    site.events.tell(Actor::Clinic, Outcome::Granted, format!("{} signed in", patient.name), Value::Null);
+    Redirect::to(&choice.address(&site)).into_response()
+}
+
+async fn logout(State(site): Site, session: Session, Query(choice): Query<Choice>, headers: HeaderMap) -> Response {
+    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    if let Some((_, patient)) = signed_in(&session, &site.clock).await {
+        site.events.tell(Actor::Clinic, Outcome::Noted, format!("{} signed out", patient.name), Value::Null);
+    }
+    match session.flush().await {
+        Ok(()) => Redirect::to(&choice.address(&site)).into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Who the visitor is. This is what countersign asks, with the visitor's cookie and nothing else of the visitor.
+async fn session(State(site): Site, session: Session, headers: HeaderMap) -> Response {
+    let visitor = signed_in(&session, &site.clock).await;
+    let by_countersign = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"countersign/"));
+    let (status, answer) = match &visitor {
+        Some((visitor, patient)) => (StatusCode::OK, describe(visitor, patient)),
+        None => (StatusCode::UNAUTHORIZED, json!({ "error": "nobody is signed in" })),
+    };
+    if by_countersign {
+        let text = match &visitor {
+            Some((_, patient)) => format!("Told countersign who holds this session: {}", patient.name),
+            None => "Told countersign that nobody is signed in".to_owned(),
+        };
+        site.events.tell(Actor::Clinic, Outcome::Noted, text, json!({ "GET /api/session": answer }));
+    }
+    private(status, JSON, answer.to_string())
+}
+
+fn describe(visitor: &SignedIn, patient: &Patient) -> Value {
+    json!({
+        "sub": patient.number, "name": patient.name, "email": patient.email, "email_verified": patient.email_verified,
+        "groups": patient.groups, "locale": patient.locale, "auth_time": visitor.since, "exp": visitor.until,
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Since {
+    after: Option<u64>,
+}
+
+async fn events(State(site): Site, Query(since): Query<Since>, headers: HeaderMap) -> Response {
+    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let after = resumed.or(since.after).unwrap_or_default();
+    let stream = site.events.stream(after, site.stopped.clone());
+    let mut response = private(StatusCode::OK, HeaderValue::from_static("text/event-stream"), stream);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The vendor's own page code for a widget, at login (`medchat.js`) and at logout (`medchat.logout.js`), byte for byte as
+/// `countersign presets show` prints it.
+async fn snippet(State(site): Site, Path(file): Path<String>) -> Response {
+    let parts = site.public.parts();
+    let name = file.strip_suffix(".js").unwrap_or_default();
+    let (name, leaves) = name.strip_suffix(".logout").map_or((name, false), |name| (name, true));
+    let Some(widget) = parts.widgets.get(Some(name)) else { return Problem::NotFound.response() };
+    let text = if leaves {
+        widget.profile.page_logout.to_owned()
+    } else {
+        widget.profile.page_login.replace("{token_url}", &format!("{MOUNT}/token/{}", widget.name))
+    };
+    let mut response = private(StatusCode::OK, JSON, text);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    response
+}
+
+async fn plain_http(State(site): Site, headers: HeaderMap) -> Response {
+    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let result = site.downgrade.attempt(headers.get(COOKIE)).await;
+    private(StatusCode::OK, JSON, result.to_string())
+}

@@ -1,0 +1,87 @@
+//! The agent behind the double: it believes nobody until a proof is shown, and then says whom it believes in.
+//!
+//! It checks the proof with another library than the one that signed it.
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use crate::clock::Clock;
+
+/// What the agent remembers of a conversation.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// How it addresses the visitor, once it knows.
+    knows: Option<String>,
+}
+
+pub(super) struct Agent {
+    key: DecodingKey,
+    clock: Clock,
+}
+
+impl Agent {
+    pub(super) fn new(app_secret: &SecretString, clock: Clock) -> Self {
+        Self { key: DecodingKey::from_secret(app_secret.expose_secret().as_bytes()), clock }
+    }
+
+    /// What the agent answers to an activity of the visitor, if anything. `bound` is the id that the token is bound to.
+    pub(super) fn hear(
+        &self,
+        memory: &mut Memory,
+        bound: Option<&str>,
+        activity: &Map<String, Value>,
+    ) -> Option<String> {
+        let kind = activity.get("type").and_then(Value::as_str)?;
+        let name = activity.get("name").and_then(Value::as_str).unwrap_or_default();
+        let value = activity.get("value");
+        match (kind, name) {
+            ("invoke", "InitConversation") => {
+                Some(self.meet(memory, bound, value.and_then(|value| value.get("jsonWebToken"))))
+            }
+            // The way before 2020, which pages may still have.
+            ("event", "InitAuthenticatedConversation") => Some(self.meet(memory, bound, value)),
+            ("event", "startConversation") => Some("Hello! How can I help?".to_owned()),
+            ("message", _) => {
+                let text = activity.get("text").and_then(Value::as_str).unwrap_or_default();
+                let to = memory.knows.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
+                Some(format!("You said{to}: {text}"))
+            }
+            _ => None,
+        }
+    }
+
+    fn meet(&self, memory: &mut Memory, bound: Option<&str>, proof: Option<&Value>) -> String {
+        match self.check(bound, proof.and_then(Value::as_str)) {
+            Ok(name) => {
+                let greeting = format!("Hello, {name}! Your identity is verified.");
+                memory.knows = Some(name);
+                greeting
+            }
+            Err(problem) => {
+                memory.knows = None;
+                format!("I cannot tell who you are: {problem}.")
+            }
+        }
+    }
+
+    /// The verified name of the visitor, or else their id.
+    fn check(&self, bound: Option<&str>, proof: Option<&str>) -> Result<String, &'static str> {
+        // The library's own clock is the system's; the end of the token is checked with ours.
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.required_spec_claims.clear();
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        let token = decode::<Map<String, Value>>(proof.ok_or("there is no proof")?, &self.key, &rules);
+        let claims = token.map_err(|_| "the proof is not genuine")?.claims;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if claims.get("exp").is_some_and(|end| end.as_u64().is_none_or(|end| end <= self.clock.now().0)) {
+            return Err("the proof has ended");
+        }
+        let id = text("userId").ok_or("the proof names nobody")?;
+        if bound.is_some_and(|bound| bound != id) {
+            return Err("the proof is another visitor's");
+        }
+        Ok(text("userName").unwrap_or(id).to_owned())
+    }
+}

@@ -1,0 +1,99 @@
+//! The demo's configuration: the same settings an organisation would write, with secrets made at this start.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use url::Url;
+
+use super::Addresses;
+use super::events::{AuditSink, Events};
+use super::widget_server::{Check, Key};
+use crate::app::{App, StartError};
+use crate::audit::AuditSettings;
+use crate::clock::{Clock, random_bytes};
+use crate::config::Config;
+use crate::env::Env;
+use crate::signing;
+
+/// Where the clinic's site hands requests to countersign.
+pub const MOUNT: &str = "/chat-identity";
+
+/// The chat widgets the demo can show.
+pub const WIDGETS: [&str; 2] = ["medchat", "userinfo"];
+
+/// What the clinic and the vendor agreed on when the widget was bought.
+#[derive(Debug)]
+pub struct Secrets {
+    medchat: String,
+    userinfo: String,
+}
+
+impl Secrets {
+    /// Fresh ones; `None` when the system's library makes no key.
+    #[must_use]
+    pub fn fresh() -> Option<Self> {
+        let medchat = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+        let userinfo = signing::generate_pem(signing::Algorithm::named("ES256")?)?;
+        Some(Self { medchat, userinfo })
+    }
+}
+
+/// The settings, with `first` as the widget at the bare route. Lifetimes are short, so that an end can be watched.
+#[must_use]
+pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec<(String, String)> {
+    let mut widgets = WIDGETS;
+    widgets.sort_by_key(|name| *name != first);
+    let pairs = [
+        ("LISTEN", at.clinic.trim_start_matches("http://")),
+        ("ADMIN_LISTEN", at.console.trim_start_matches("http://")),
+        ("PUBLIC_URL", &format!("{}{MOUNT}", at.clinic)),
+        ("SESSION_SOURCES", "upstream"),
+        ("UPSTREAM_SESSION_URL", &format!("{}/api/session", at.clinic)),
+        ("UPSTREAM_SESSION_COOKIES", cookie),
+        ("WIDGETS", &widgets.join(",")),
+        ("WIDGET_MEDCHAT_PRESET", "medchat"),
+        ("WIDGET_MEDCHAT_SECRET", &secrets.medchat),
+        ("WIDGET_MEDCHAT_LIFETIME", "2m"),
+        ("WIDGET_USERINFO_PRESET", "userinfo"),
+        ("WIDGET_USERINFO_ALGORITHM", "ES256"),
+        ("WIDGET_USERINFO_PRIVATE_KEY", &secrets.userinfo),
+        ("WIDGET_USERINFO_AUDIENCE", &at.widget_server),
+        ("WIDGET_USERINFO_LIFETIME", "1m"),
+        ("AUDIT_LOG", "off"),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The real service with these settings, its audit records told to the demo's page.
+///
+/// # Errors
+/// [`StartError`], as at any start.
+pub fn issuer(vars: &[(String, String)], events: &Events, clock: &Clock) -> Result<App, StartError> {
+    let mut config = Config::read(Env::new(vars.iter().cloned()), clock)?;
+    config.audit = AuditSettings::to(Some(Box::new(AuditSink(events.clone()))));
+    App::new(config, clock)
+}
+
+/// How the vendor's server checks each widget's tokens.
+#[must_use]
+pub fn checks(at: &Addresses, secrets: &Secrets) -> Vec<Check> {
+    let medchat = Check {
+        widget: "medchat",
+        algorithm: Algorithm::HS256,
+        key: Key::Shared(secrets.medchat.clone()),
+        issuer: None,
+        audience: None,
+        id_claim: "external_id",
+    };
+    let issuer = format!("{}{MOUNT}", at.clinic);
+    let keys = Url::parse(&format!("{issuer}/.well-known/jwks.json")).ok();
+    let userinfo = keys.map(|url| Check {
+        widget: "userinfo",
+        algorithm: Algorithm::ES256,
+        key: Key::Published(url),
+        issuer: Some(issuer),
+        audience: Some(at.widget_server.clone()),
+        id_claim: "sub",
+    });
+    std::iter::once(medchat).chain(userinfo).collect()
+}

@@ -1,0 +1,56 @@
+//! Another site, which would like to have the clinic's visitors' tokens. It is served from another host name, so that
+//! browsers treat it as what it is: a foreign site.
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
+
+use super::assets::STRANGER;
+use crate::origin;
+use crate::web::page::{Asset, html};
+use crate::web::problem::Problem;
+
+/// The site.
+#[derive(Debug, Clone)]
+pub struct Stranger {
+    /// Its own host name and port.
+    pub authority: String,
+    /// The clinic's origin, its victim.
+    pub clinic: String,
+    /// Where the clinic's tokens are.
+    pub token_url: String,
+    /// The chat vendor's server.
+    pub widget_server: String,
+}
+
+const PAGE: &str = include_str!("../browser/demo/stranger.html");
+
+impl Stranger {
+    /// Answers one request.
+    #[must_use]
+    pub fn handle(&self, request: &Request) -> Response {
+        if origin::host(request.headers()) != Some(&self.authority) {
+            return Problem::NotFound.response();
+        }
+        match request.uri().path() {
+            "/" => self.page(),
+            path => Asset::find(STRANGER, path.trim_start_matches('/')),
+        }
+    }
+
+    fn page(&self) -> Response {
+        // It may load and ask for whatever it likes: what it does not get is withheld by the others.
+        let policy = format!(
+            "default-src 'none'; script-src 'self' {clinic}; style-src 'self'; connect-src {clinic} {widget}; \
+             frame-ancestors {clinic}; base-uri 'none'; form-action 'none'",
+            clinic = self.clinic,
+            widget = self.widget_server,
+        );
+        let values = json!({
+            "clinic": self.clinic, "token_url": self.token_url, "widget_server": self.widget_server,
+            "site": format!("http://{}", self.authority),
+        });
+        html(StatusCode::OK, &policy, PAGE, &values)
+    }
+}

@@ -1,0 +1,111 @@
+// Starts the demo and a browser, and knows its pages.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const BINARY = process.env.COUNTERSIGN_BIN ?? new URL('../../../target/debug/countersign', import.meta.url).pathname;
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+// Without these a sandboxed machine sees a browser that looks for its maker's servers.
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+
+export const PASSWORDS = { maya: 'harbour-light', zoe: 'tall-ship' };
+
+// The environment is emptied: the demo must not need anything of it.
+export async function startDemo(...args) {
+  const child = spawn(BINARY, ['demo', '--port', '0', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => { said += text; });
+  while (!said.includes('Ctrl-C')) {
+    if (child.exitCode !== null) throw new Error(`the demo ended: ${said}`);
+    await new Promise((done) => { setTimeout(done, 20); });
+  }
+  const address = (after) => said.match(new RegExp(`(http://\\S+?)/?\\s+${after}`))[1];
+  return {
+    said: () => said,
+    clinic: said.match(/Open\s+(http:\/\/\S+?)\/\n/)[1],
+    console: address('the console'),
+    widgetServer: address('the stand-in'),
+    foreign: address('a foreign'),
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const [code] = await ended;
+      return code;
+    },
+  };
+}
+
+// One demo and one browser for a test file. Every test gets a fresh profile from `visit`.
+export function stage(...args) {
+  const here = { violations: [], contexts: [] };
+  before(async () => {
+    here.demo = await startDemo(...args);
+    here.browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  });
+  after(async () => {
+    await here.browser?.close();
+    await here.demo?.stop();
+  });
+  here.profile = async (options) => {
+    const context = await here.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    // Counted in every frame, before anything of the page runs.
+    await context.exposeBinding('reportViolation', (_source, text) => { here.violations.push(text); });
+    await context.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => {
+        window.reportViolation(`${event.violatedDirective} ${event.blockedURI} on ${document.URL}`);
+      });
+    });
+    here.contexts.push(context);
+    return context;
+  };
+  here.page = async (context, query = '') => {
+    const page = await (context ?? await here.profile()).newPage();
+    page.calls = [];
+    await page.exposeBinding('reportCall', (_source, detail) => { page.calls.push(detail); });
+    await page.addInitScript(() => {
+      window.addEventListener('standin', ({ detail }) => {
+        const { token, ...shown } = detail;
+        window.reportCall({ ...shown, token: token ?? null });
+      });
+    });
+    await page.goto(`${here.demo.clinic}/${query}`);
+    return page;
+  };
+  return here;
+}
+
+export async function signIn(page, who = 'maya') {
+  await page.getByLabel('Name').fill(who);
+  await page.getByLabel('Password').fill(PASSWORDS[who]);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('heading', { name: /Welcome/ }).waitFor();
+}
+
+export const handedOver = (page) => page.calls.filter(({ token }) => token);
+
+export const verdict = (page) => page.locator('#flow-verdict .state');
+
+export async function until(what, holds, ms = 10_000) {
+  const end = Date.now() + ms;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`it did not happen in ${ms} ms: ${what}`);
+    await new Promise((done) => { setTimeout(done, 50); });
+  }
+}
+
+export const claims = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+
+// Asks the chat widget something and waits for the reply.
+export async function say(page, text) {
+  const replies = page.locator('.lines .bot');
+  const before = await replies.count();
+  await page.getByRole('textbox', { name: 'Message' }).fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+  await replies.nth(before).waitFor();
+  return replies.nth(before).innerText();
+}
