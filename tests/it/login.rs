@@ -7,3 +7,4 @@ mod oidc;
 mod provider;
 mod return_to;
 mod session;
+mod whole;

@@ -116,6 +116,18 @@ impl Browser {
         answer
     }
 
+    /// The same at a whole service.
+    pub async fn visit(&mut self, house: &crate::kit::House, request: http::request::Builder, body: &str) -> Answer {
+        let line = self.line(From::Own);
+        let request = if line.is_empty() { request } else { request.header("cookie", line) };
+        let answer = house.send(request.body(Body::from(body.to_owned())).unwrap()).await;
+        let answer = Answer { status: answer.status, headers: answer.headers, text: answer.text };
+        for line in answer.cookies() {
+            self.keep(line);
+        }
+        answer
+    }
+
     /// Follows a link.
     pub async fn get(&mut self, router: &Router, path: &str, from: From) -> Answer {
         let site = if from == From::Own { "same-origin" } else { "cross-site" };
