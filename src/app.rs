@@ -72,7 +72,7 @@ impl App {
     pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
         let mount = config.mount();
         let files = config.reading.files.clone();
-        let effective = config.reading.effective.clone();
+        let names = config.admin_names.clone();
         let (login, proxies) = (config.login.clone(), config.proxies.clone());
         let (parts, audit, limiter) = take_apart(config, clock)?;
         let audit = Audit::start(audit, clock.clone());
@@ -84,7 +84,7 @@ impl App {
             let _ = public.login.set(Arc::new(door));
         }
         let front = Front::new(public.clone(), &mount);
-        let admin = Admin::new(public.clone(), effective);
+        let admin = Admin::new(public.clone(), names);
         Ok(Self { public, front, admin, store, files })
     }
 
@@ -171,6 +171,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
         tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
     }
     let parts = Parts {
+        mount: config.mount(),
         guard: Guard::new(config.issuer.chain().guarded()),
         key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
         issuer: config.issuer,
@@ -178,6 +179,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
         origins: config.origins,
         token: config.token,
         proxies: config.proxies,
+        reading: config.reading,
     };
     Ok((parts, config.audit, config.limiter))
 }
@@ -190,6 +192,7 @@ async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<P
     let mut since_sweep = Duration::ZERO;
     loop {
         tokio::time::sleep(RELOAD_EVERY).await;
+        public.metrics.beat(public.clock.now());
         since_sweep += RELOAD_EVERY;
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;

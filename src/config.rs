@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::admin::{ADMIN_HOSTS, AdminNames};
 use crate::audit::AuditSettings;
 use crate::clock::Clock;
 use crate::connectors;
@@ -61,7 +62,7 @@ pub struct Section {
 
 /// Every setting there is, in the order of the settings table.
 pub const SECTIONS: &[Section] = &[
-    Section { title: "Where it listens and what it is called", vars: &[&LISTEN, &ADMIN_LISTEN] },
+    Section { title: "Where it listens and what it is called", vars: &[&LISTEN, &ADMIN_LISTEN, &ADMIN_HOSTS] },
     Section { title: "Which pages may ask", vars: OriginRules::VARS },
     Section { title: "How they ask", vars: TokenRules::VARS },
     Section { title: "Who the visitor is", vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &TRUSTED_PROXIES] },
@@ -116,7 +117,7 @@ const PREFIXES: &[&str] = &[
     "TRUSTED_PROX",
     "CLOCK_SKEW",
     "EXTRA_CA",
-    "ADMIN_LISTEN",
+    "ADMIN_",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "COUNTERSIGN_",
@@ -129,6 +130,8 @@ pub struct Config {
     pub listen: Address,
     /// Where operations look in; `None` when off.
     pub admin_listen: Option<Address>,
+    /// Names of the admin listener.
+    pub admin_names: AdminNames,
     /// Our own public address.
     pub public_url: Option<Url>,
     /// Which pages may ask.
@@ -180,6 +183,7 @@ impl Config {
     pub fn read_again(mut env: Env, clock: &Clock, kept: &Kept) -> Result<Self, Mistakes> {
         let listen: Option<Address> = env.parse(&LISTEN);
         let admin_listen = read_admin(&mut env);
+        let admin_names = AdminNames::read(&mut env);
         telemetry::check(&mut env);
         let (public_url, other_origins, origins) = OriginRules::read(&mut env);
         let token = TokenRules::read(&mut env);
@@ -202,6 +206,7 @@ impl Config {
         Ok(Self {
             listen: listen.ok_or_else(missing)?,
             admin_listen,
+            admin_names,
             public_url,
             origins,
             token,

@@ -13,8 +13,11 @@ pub mod widget_server;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,8 +25,10 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::web::Public;
 use crate::web::listen::{Listener, Patience, serve};
 use clinic::Clinic;
+use directline::Double;
 use downgrade::Downgrade;
 use events::Events;
 pub use settings::WIDGETS;
@@ -34,6 +39,9 @@ use widget_server::WidgetServer;
 /// Where the clinic is found when nothing else is asked for.
 pub const PORT: u16 = 8080;
 
+/// How often the console's curves get a new point.
+const BEAT: Duration = Duration::from_secs(5);
+
 /// What to show.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -41,6 +49,9 @@ pub struct Options {
     pub widget: String,
     /// The clinic's port: 0 is any free one; [`PORT`], or any free one, when not given.
     pub port: Option<u16>,
+    /// Microsoft's Web Chat: its `webchat.js`, or a folder that holds it. The demo's own small client stands in for it
+    /// when not given.
+    pub web_chat: Option<PathBuf>,
 }
 
 /// Where everything is, as origins.
@@ -50,6 +61,8 @@ pub struct Addresses {
     pub clinic: String,
     /// The chat vendor's server.
     pub widget_server: String,
+    /// The double of Direct Line.
+    pub direct_line: String,
     /// The foreign site.
     pub stranger: String,
     /// The operations console.
@@ -65,6 +78,11 @@ pub enum DemoError {
     /// The port that was asked for is taken.
     #[error("port {0} cannot be used ({1}); --port 0 takes any free one")]
     Port(u16, std::io::Error),
+    /// Web Chat is not there.
+    #[error(
+        "{0} cannot be read as Web Chat's script ({1}); it is dist/webchat.js of the npm package botframework-webchat"
+    )]
+    WebChat(PathBuf, std::io::Error),
     /// No port at all.
     #[error("no loopback port can be listened on: {0}")]
     Listen(#[from] std::io::Error),
@@ -85,8 +103,11 @@ pub struct Demo {
     pub moved: bool,
     clinic: (Listener, Clinic),
     widget_server: (Listener, WidgetServer),
+    direct_line: (TcpListener, Double),
     stranger: (Listener, Stranger),
     console: (Listener, Admin),
+    public: Arc<Public>,
+    clock: Clock,
     stopping: watch::Sender<bool>,
 }
 
@@ -99,14 +120,21 @@ impl Demo {
         if !WIDGETS.contains(&options.widget.as_str()) {
             return Err(DemoError::Widget(options.widget.clone()));
         }
+        let web_chat = options.web_chat.as_deref().map(read_web_chat).transpose()?;
         let (listener, moved) = bind_clinic(options.port).await?;
         let port = listener.local_addr()?.port();
-        let others = [bind_near(port, 1).await?, bind_near(port, 2).await?, bind_near(port, 3).await?];
+        let others = [
+            bind_near(port, 1).await?,
+            bind_near(port, 2).await?,
+            bind_near(port, 3).await?,
+            bind_near(port, 4).await?,
+        ];
         let address = |listener: &TcpListener| listener.local_addr().map(|a| a.port());
-        let [vendor, foreign, console] = others;
+        let [vendor, foreign, console, direct_line] = others;
         let at = Addresses {
             clinic: format!("http://127.0.0.1:{port}"),
             widget_server: format!("http://127.0.0.1:{}", address(&vendor)?),
+            direct_line: format!("http://127.0.0.1:{}", address(&direct_line)?),
             // Another name, not only another port: to a browser this is another site.
             stranger: format!("http://localhost:{}", address(&foreign)?),
             console: format!("http://127.0.0.1:{}", address(&console)?),
@@ -127,6 +155,7 @@ impl Demo {
             events.clone(),
             clock.clone(),
         );
+        let double = settings::direct_line(&secrets, &events, clock);
         let stranger = Stranger {
             authority: authority(&at.stranger),
             clinic: at.clinic.clone(),
@@ -137,8 +166,9 @@ impl Demo {
             at: at.clone(),
             cookie,
             widget: options.widget.clone(),
+            web_chat,
             front: app.front,
-            public: app.public,
+            public: app.public.clone(),
             downgrade: Downgrade::new(&vars, &events, clock)?,
             events,
             clock: clock.clone(),
@@ -149,8 +179,11 @@ impl Demo {
             moved,
             clinic: (Listener::Tcp(listener), clinic),
             widget_server: (Listener::Tcp(vendor), widget_server),
+            direct_line: (direct_line, double),
             stranger: (Listener::Tcp(foreign), stranger),
             console: (Listener::Tcp(console), app.admin),
+            public: app.public,
+            clock: clock.clone(),
             stopping,
         })
     }
@@ -179,6 +212,13 @@ impl Demo {
             async move { server.handle(request).await }
         };
         sites.spawn(serve(listener, patience, answer, stopped()));
+        let (listener, double) = self.direct_line;
+        let told = stopped();
+        sites.spawn(async move {
+            if let Err(problem) = double.serve(listener, told).await {
+                tracing::error!(%problem, "the double of Direct Line has stopped");
+            }
+        });
         let (listener, stranger) = self.stranger;
         let answer = move |request| {
             let stranger = stranger.clone();
@@ -191,10 +231,25 @@ impl Demo {
             async move { admin.handle(request).await }
         };
         sites.spawn(serve(listener, patience, answer, stopped()));
+        let (metrics, clock) = (self.public.clone(), self.clock.clone());
+        let beats = tokio::spawn(async move {
+            loop {
+                metrics.metrics.beat(clock.now());
+                tokio::time::sleep(BEAT).await;
+            }
+        });
         stop.await;
+        beats.abort();
         let _ = stopping.send(true);
         while sites.join_next().await.is_some() {}
     }
+}
+
+/// Reads Web Chat's script: the file itself, or from the folder or npm package that holds it.
+fn read_web_chat(path: &Path) -> Result<Bytes, DemoError> {
+    let inside = ["webchat.js", "dist/webchat.js"].map(|name| path.join(name));
+    let file = inside.iter().find(|file| file.is_file()).map_or(path, PathBuf::as_path);
+    std::fs::read(file).map(Bytes::from).map_err(|problem| DemoError::WebChat(path.to_owned(), problem))
 }
 
 /// The port that was asked for, or the usual one, or any when the usual one is taken.

@@ -92,6 +92,8 @@ pub struct Effective {
     pub shown: String,
     /// `environment`, `file`, or `default`.
     pub origin: &'static str,
+    /// The file that holds the value, where one does.
+    pub file: Option<PathBuf>,
 }
 
 /// A snapshot of the environment being read into settings.
@@ -121,6 +123,7 @@ struct Found {
     name: String,
     value: SecretString,
     origin: &'static str,
+    file: Option<PathBuf>,
 }
 
 impl Env {
@@ -352,13 +355,13 @@ impl Env {
 
     fn default_of(var: &Var, name: &str) -> Option<Found> {
         let value = SecretString::from(var.default);
-        (!var.default.is_empty()).then(|| Found { name: name.to_owned(), value, origin: "default" })
+        (!var.default.is_empty()).then(|| Found { name: name.to_owned(), value, origin: "default", file: None })
     }
 
     fn given(&mut self, name: &str, direct: bool) -> Option<Found> {
         let value = self.values.get(name).cloned().unwrap_or_default();
         if direct {
-            return Some(Found { name: name.to_owned(), value, origin: "environment" });
+            return Some(Found { name: name.to_owned(), value, origin: "environment", file: None });
         }
         let path = PathBuf::from(value.expose_secret());
         match read_file(&path) {
@@ -366,9 +369,9 @@ impl Env {
                 if open_to_all {
                     self.warn(name, "names a file that every user of this machine can read; make it 0600 or 0640");
                 }
-                self.files.insert(path);
+                self.files.insert(path.clone());
                 let name = name.strip_suffix("_FILE").unwrap_or(name).to_owned();
-                Some(Found { name, value, origin: "file" })
+                Some(Found { name, value, origin: "file", file: Some(path) })
             }
             Err(problem) => {
                 self.mistake(name, &format!("names a file that cannot be used: {problem}"));
@@ -382,7 +385,8 @@ impl Env {
         let shown =
             if var.secret { format!("fingerprint {}", secret::fingerprint(text.as_bytes())) } else { text.to_owned() };
         if !self.effective.iter().any(|e| e.name == found.name) {
-            self.effective.push(Effective { name: found.name.clone(), shown, origin: found.origin });
+            let (name, file) = (found.name.clone(), found.file.clone());
+            self.effective.push(Effective { name, shown, origin: found.origin, file });
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Counters and histograms, in the Prometheus text format (OpenMetrics). No label ever holds a subject, an origin or a path.
 
+pub mod pulse;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +12,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use self::pulse::{Counts, Look, Pulse, number, series};
+use crate::clock::UnixTime;
 
 /// Which widget, by which source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +55,7 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Counter>,
     /// Logins and logouts of our own login.
     pub logins: Family<LoginLabels, Counter>,
+    pulse: Mutex<Pulse>,
 }
 
 /// What happened at our own login.
@@ -112,6 +119,7 @@ impl Default for Metrics {
             audit_lost,
             reloads,
             logins,
+            pulse: Mutex::default(),
         }
     }
 }
@@ -140,4 +148,31 @@ impl Metrics {
         // Writing to a String does not fail; an empty exposition would show at once.
         encode(&mut text, &self.registry).map_or_else(|_| String::new(), |()| text)
     }
+
+    /// Looks at the counters and remembers what has happened since the last look. To be called every few seconds.
+    pub fn beat(&self, now: UnixTime) {
+        let text = self.render();
+        let issued = series(&text, ISSUED).iter().map(|(_, n)| n).sum();
+        let refused = series(&text, REFUSED);
+        let decisions = number(&text, DECISIONS).and_then(|n| n.parse().ok()).unwrap_or_default();
+        let seconds = number(&text, SECONDS).and_then(|n| n.parse().ok()).unwrap_or_default();
+        self.pulse().beat(now, Look { issued, refused, decisions, seconds });
+    }
+
+    /// What the looks so far have seen.
+    pub fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many tokens each widget has got, and how many requests it has refused, by its labels.
+    #[must_use]
+    pub fn totals(&self) -> (Counts, Counts) {
+        let text = self.render();
+        (series(&text, ISSUED), series(&text, REFUSED))
+    }
 }
+
+const ISSUED: &str = "countersign_tokens_issued_total";
+const REFUSED: &str = "countersign_tokens_refused_total";
+const DECISIONS: &str = "countersign_token_decision_seconds_count";
+const SECONDS: &str = "countersign_token_decision_seconds_sum";

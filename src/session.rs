@@ -77,6 +77,11 @@ pub trait Authenticator: Send + Sync {
         Ok(())
     }
 
+    /// Whether whoever must be asked is being left alone at present, because asking kept failing.
+    fn is_resting(&self) -> bool {
+        false
+    }
+
     /// Who sent this request: `Some` is somebody, `None` is nobody, `Err` means it could not be found out.
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage>;
 }

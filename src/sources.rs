@@ -62,6 +62,11 @@ impl Chain {
         self.sources.iter().map(|source| source.name())
     }
 
+    /// Each source with whether it is being left alone at present.
+    pub fn health(&self) -> impl Iterator<Item = (&'static str, bool)> + '_ {
+        self.sources.iter().map(|source| (source.name(), source.is_resting()))
+    }
+
     /// Everything of a request that any source relies on.
     #[must_use]
     pub fn guarded(&self) -> Guarded {

@@ -29,6 +29,7 @@ use tower::ServiceExt as _;
 
 use crate::audit::Audit;
 use crate::clock::{Clock, random_id};
+use crate::env::Reading;
 use crate::issuance::{Issuer, Widgets};
 use crate::limits::Limiter;
 use crate::login::{self, Door};
@@ -56,6 +57,10 @@ pub struct Parts {
     pub proxies: TrustedProxies,
     /// The key set, ready to send.
     pub key_set: String,
+    /// The path under which the organisation's site routes to us; empty at the root.
+    pub mount: String,
+    /// What took effect, and what to know about it, for the console.
+    pub reading: Reading,
 }
 
 /// The public side of the service.

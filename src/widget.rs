@@ -321,6 +321,14 @@ impl Widget {
         })
     }
 
+    /// The page's call as the vendor documents it, with this organisation's own address in it. The first widget answers at
+    /// the bare route.
+    #[must_use]
+    pub fn page_call(&self, mount: &str, first: bool) -> String {
+        let name = if first { String::new() } else { format!("/{}", self.name) };
+        self.profile.page_login.replace("{token_url}", &format!("{mount}/token{name}"))
+    }
+
     /// The visitor's id as this widget's vendor is to know it, in the ticket and in the claims alike.
     #[must_use]
     pub fn subject<'a>(&self, session: &'a Session) -> Cow<'a, str> {

@@ -148,6 +148,8 @@ export interface Adapter<Options = ConnectOptions> {
   start?(seat: Seat<Options>): unknown;
   /** Hands over a token: the first one and every later one. */
   token(answer: Answer, seat: Seat<Options>): unknown;
+  /** Hands over the conversation's own token, where that alone was renewed. */
+  renewed?(answer: Answer, seat: Seat<Options>): unknown;
   /** Takes it back. May be called when nothing was handed over. */
   logout?(seat: Seat<Options>): unknown;
 }

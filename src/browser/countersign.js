@@ -20,15 +20,15 @@ const EXPLAINED = {
   timeout: 'The answer took too long.',
   empty_answer: 'The answer is empty.',
   html_answer: 'A web page came, not JSON: wrong address, or a login gateway.',
-  not_a_token: 'The token is empty, "null" or "undefined".',
+  not_a_token: 'The token is empty, null or undefined.',
   oversized_answer: 'The answer is too large.',
-  unexpected_answer: 'The answer is not JSON with "token" and "expires_in".',
+  unexpected_answer: 'The answer is not JSON with token and expires_in.',
   logged_out: 'Logged out; login() or getToken({ force: true }) begins anew.',
   stopped: 'This source was stopped.',
   popup_blocked: 'Login window blocked: call login() from a click.',
   login_cancelled: 'No login: window closed, or third-party cookies withheld.',
   widget_missing: "The widget's script is not loaded.",
-  misconfigured: 'Needs a known adapter, an element for it, and a base address.',
+  misconfigured: 'Needs a known adapter, an element, and a base address.',
 };
 
 class CountersignError extends Error {
@@ -426,6 +426,7 @@ function connect(source, kind, options = {}) {
   const off = source.subscribe((event) => {
     if (event.error) options.onError?.(event.error);
     if (event.type === 'token' || event.withdrawn) deliver(event);
+    else if (event.answer) adapter.renewed?.(event.answer, seat);
   });
   // A source with a conversation already open keeps quiet: this widget needs one of its own.
   if (!latest) source.getToken().catch(quiet);
@@ -453,6 +454,10 @@ const directLine = (opening) => ({
   token(answer, seat) {
     if (seat.chat?.live && seat.chat.id === answer.conversationId) return undefined;
     return spent.has(answer) ? seat.source.getToken({ force: true }) : converse(answer, seat, opening);
+  },
+  // The client renews on a timer of its own, which assumes a lifetime and dies with the first failure.
+  renewed(answer, seat) {
+    if (seat.chat?.live && seat.chat.id === answer.conversationId) seat.chat.line.reconnect({ token: answer.connectorToken });
   },
   // Nobody's transcript stays on a shared screen.
   logout(seat) {
@@ -511,8 +516,8 @@ async function rebuild(seat, chat) {
   seat.source.getToken({ force: true }).catch((error) => error.retryable && rebuild(seat, chat));
 }
 
-// One widget, one entry. start waits for the vendor's script, token hands over every token, logout takes it back. A page
-// may pass an object of this shape to connect().
+// One widget, one entry. start waits for the vendor's script, token hands over every token, renewed the conversation's own
+// where that alone is new, logout takes back what was handed over. A page may pass an object of this shape to connect().
 const adapters = {
   medchat: {
     start: (seat) => arrival(seat, (window) => window.medchatapp?.registerJWT),

@@ -1,5 +1,7 @@
 //! `countersign demo`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::serve::stop_signal;
@@ -11,12 +13,16 @@ use crate::telemetry;
 /// What to show.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Which widget the page shows first: medchat or userinfo. The page can switch.
+    /// Which widget the page shows first: medchat, userinfo or healthcare-agent. The page can switch.
     #[arg(long, default_value = "medchat")]
     widget: String,
     /// Port of the clinic's site on 127.0.0.1; 0 takes any free one. The default is 8080, or any free one if that is taken.
     #[arg(long)]
     port: Option<u16>,
+    /// Show the healthcare agent in Microsoft's own Web Chat: path of dist/webchat.js of the npm package botframework-webchat,
+    /// or of a folder with it. Without it a small client of the demo's own speaks Direct Line.
+    #[arg(long, value_name = "PATH")]
+    webchat: Option<PathBuf>,
 }
 
 /// Runs the demo until it is told to stop. Reads no setting: what the environment holds has no effect on it.
@@ -25,7 +31,7 @@ pub struct DemoArgs {
 /// A widget the demo does not have, or a port that is taken.
 pub async fn run(args: &DemoArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
     telemetry::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
-    let options = Options { widget: args.widget.clone(), port: args.port };
+    let options = Options { widget: args.widget.clone(), port: args.port, web_chat: args.webchat.clone() };
     let demo = Demo::start(&options, &world.clock).await?;
     let stop = stop_signal()?;
     if demo.moved {
@@ -53,10 +59,13 @@ Try this:
   4. Wait until the token is renewed; switch to the vendor's own snippet and see it expire instead.
   5. Try to break it: a forged token, a stolen one, plain HTTP, another site.
   6. Sign out, also from a second tab.
+  7. Switch to the healthcare agent: one conversation over Direct Line, opened with a signed token.
 
 Also here:
   {console}/   the console that operations see
   {widget}    the stand-in chat server, which checks tokens with its own code
+  {direct_line}    a double of Direct Line, with the healthcare agent behind it
+  {clinic}/sample   the healthcare agent as Microsoft's sample page embeds it
   {stranger}   a foreign site that would like to have a token
 
 Everything listens on this machine only. Secrets were made just now and end with this process. Ctrl-C stops it.
@@ -64,6 +73,7 @@ Everything listens on this machine only. Secrets were made just now and end with
         clinic = at.clinic,
         console = at.console,
         widget = at.widget_server,
+        direct_line = at.direct_line,
         stranger = at.stranger,
     )
 }

@@ -41,6 +41,5 @@ pub fn run(args: &PreviewArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
 #[must_use]
 pub fn page_call(config: &Config, widget: &Widget) -> String {
     let first = config.widgets.first().is_some_and(|w| w.name == widget.name);
-    let path = if first { "/token".to_owned() } else { format!("/token/{}", widget.name) };
-    widget.profile.page_login.replace("{token_url}", &format!("{}{path}", config.mount()))
+    widget.page_call(&config.mount(), first)
 }

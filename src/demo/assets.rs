@@ -12,7 +12,9 @@ pub const CLINIC: &[Asset] = &[
     Asset { name: "scenes.js", media: JAVASCRIPT, text: include_str!("../browser/demo/scenes.js") },
     Asset { name: "attacks.js", media: JAVASCRIPT, text: include_str!("../browser/demo/attacks.js") },
     Asset { name: "widget.js", media: JAVASCRIPT, text: include_str!("../browser/demo/widget.js") },
-    Asset { name: "icon.svg", media: "image/svg+xml", text: include_str!("../browser/demo/icon.svg") },
+    Asset { name: "webchat.js", media: JAVASCRIPT, text: include_str!("../browser/demo/webchat.js") },
+    Asset { name: "sample.js", media: JAVASCRIPT, text: include_str!("../browser/demo/sample.js") },
+    Asset { name: "icon.svg", media: "image/svg+xml", text: include_str!("../browser/icon.svg") },
 ];
 
 /// What the foreign page loads.

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{Form, Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use super::Addresses;
 use super::assets::CLINIC;
 use super::downgrade::Downgrade;
 use super::events::{Actor, Events, Outcome};
-use super::settings::{MOUNT, WIDGETS};
+use super::settings::{AGENT, MOUNT, WIDGETS};
 use crate::clock::{Clock, UnixTime};
 use crate::origin;
 use crate::secret;
@@ -30,6 +31,7 @@ use crate::web::problem::Problem;
 use crate::web::{Front, Public};
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
+const SAMPLE: &str = include_str!("../browser/demo/sample.html");
 
 /// How long somebody stays signed in.
 const SESSION: std::time::Duration = std::time::Duration::from_mins(30);
@@ -89,6 +91,8 @@ pub struct Inner {
     pub cookie: String,
     /// The widget that is shown first.
     pub widget: String,
+    /// Microsoft's Web Chat, when it is there.
+    pub web_chat: Option<Bytes>,
     /// countersign.
     pub front: Front,
     /// Its widgets, for the page's snippets.
@@ -121,6 +125,8 @@ impl Clinic {
             .route("/demo/events", get(events))
             .route("/demo/plain-http", post(plain_http))
             .route("/demo/snippet/{widget}", get(snippet))
+            .route("/demo/webchat.js", get(web_chat))
+            .route("/sample", get(sample))
             .route("/demo/{file}", get(async |Path(file): Path<String>| Asset::find(CLINIC, &file)))
             .fallback(async || Problem::NotFound.response())
             .layer(sessions)
@@ -193,12 +199,6 @@ async fn page(State(site): Site, session: Session, Query(choice): Query<Choice>)
 
 /// The page; with the name somebody tried to sign in with when that went wrong.
 fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
-    let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {widget}; \
-         frame-src {stranger}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        widget = site.at.widget_server,
-        stranger = site.at.stranger,
-    );
     let parts = site.public.parts();
     let widgets = parts.widgets.iter().map(|widget| {
         json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.keyring.signer.algorithm().name() })
@@ -209,9 +209,41 @@ fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<
         "patient": patient, "patients": PATIENTS, "tried": tried, "widgets": shown,
         "widget": choice.widget(site), "with": choice.with(), "mount": MOUNT,
         "widget_server": site.at.widget_server, "stranger": site.at.stranger, "console": site.at.console,
+        "agent": AGENT, "real_web_chat": site.web_chat.is_some(),
     });
+    let policy = policy(site, &site.at.widget_server, &format!("frame-src {}; form-action 'self'", site.at.stranger));
     let status = if tried.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
     html(status, &policy, PAGE, &values)
+}
+
+/// What the site's pages may do. Web Chat writes styles into the page and draws pictures of its own; only where it is
+/// shown is that allowed.
+fn policy(site: &Inner, server: &str, more: &str) -> String {
+    let (styles, images) = if site.web_chat.is_some() { (" 'unsafe-inline'", " blob: data:") } else { ("", "") };
+    let direct_line = &site.at.direct_line;
+    let socket = direct_line.replacen("http", "ws", 1);
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'{images}; \
+         connect-src 'self' {server} {direct_line} {socket}; {more}; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The healthcare agent embedded as Microsoft's sample page does it.
+async fn sample(State(site): Site, session: Session) -> Response {
+    let visitor = signed_in(&session, &site.clock).await;
+    let values = json!({
+        "patient": visitor.map(|(_, patient)| patient), "mount": MOUNT, "real_web_chat": site.web_chat.is_some(),
+    });
+    html(StatusCode::OK, &policy(&site, "", "form-action 'none'"), SAMPLE, &values)
+}
+
+/// Microsoft's client, or ours that stands in for it: pages cannot tell them apart by their calls.
+async fn web_chat(State(site): Site) -> Response {
+    let Some(script) = &site.web_chat else { return Asset::find(CLINIC, "webchat.js") };
+    let mut response =
+        private(StatusCode::OK, HeaderValue::from_static("text/javascript; charset=utf-8"), script.clone());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 #[derive(Debug, Deserialize)]

@@ -29,6 +29,7 @@ use self::agent::Agent;
 use self::fault::Fault;
 use self::state::{Caller, Denied};
 pub use self::state::{Counts, Double, Heard};
+use super::events::{Events, Outcome};
 use crate::clock::{Clock, random_id};
 
 /// What a double is made of.
@@ -40,6 +41,8 @@ pub struct Settings {
     pub app_secret: SecretString,
     /// How long tokens live.
     pub token_life: Duration,
+    /// Who is told what happens.
+    pub events: Events,
     /// What time it is.
     pub clock: Clock,
 }
@@ -89,6 +92,7 @@ async fn generate(State(double): State<Double>, headers: HeaderMap, body: body::
     let Some(wish) = Wish::read(&body) else { return error(StatusCode::BAD_REQUEST, "BadArgument") };
     let conversation = double.create(wish.user, wish.origins);
     let granted = double.grant(&conversation);
+    double.tell(Outcome::Granted, "Gave countersign a token for one new conversation", &conversation);
     call.answer(granted).await
 }
 
@@ -97,6 +101,7 @@ async fn refresh(State(double): State<Double>, headers: HeaderMap) -> Response {
     match double.caller(&headers) {
         Ok(Caller::Page { conversation }) => {
             let granted = double.grant(&conversation);
+            double.tell(Outcome::Granted, "Gave a new token for the same conversation", &conversation);
             call.answer(granted).await
         }
         Ok(Caller::Host) => error(StatusCode::FORBIDDEN, "BadArgument"),
@@ -134,6 +139,9 @@ async fn start(State(double): State<Double>, headers: HeaderMap) -> Response {
         Err(reason) => return denied(reason),
     };
     let fresh = double.begin(&conversation);
+    if fresh {
+        double.tell(Outcome::Noted, "The page opened the conversation", &conversation);
+    }
     let status = if fresh { StatusCode::CREATED } else { StatusCode::OK };
     (status, Json(opened(&double, &headers, &conversation, None))).into_response()
 }

@@ -28,6 +28,10 @@ pub enum Actor {
     Countersign,
     /// The chat vendor's server.
     WidgetServer,
+    /// The double of Direct Line.
+    DirectLine,
+    /// The agent behind it.
+    Agent,
 }
 
 /// How it went.
@@ -152,6 +156,7 @@ impl AuditSink {
         let (outcome, reason, widget) = (field("outcome"), field("reason"), field("widget"));
         let (outcome, text) = match outcome {
             "issued" => (Outcome::Granted, format!("Signed a {widget} token")),
+            "renewed" => (Outcome::Granted, format!("Renewed the conversation of a {widget} visitor")),
             "login_required" => (Outcome::Noted, format!("No {widget} token: nobody is signed in")),
             code => (Outcome::Refused, format!("No {widget} token: {} ({code})", explained(reason))),
         };

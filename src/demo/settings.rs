@@ -1,11 +1,14 @@
 //! The demo's configuration: the same settings an organisation would write, with secrets made at this start.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
 use super::Addresses;
+use super::directline::{self, Double};
 use super::events::{AuditSink, Events};
 use super::widget_server::{Check, Key};
 use crate::app::{App, StartError};
@@ -14,18 +17,28 @@ use crate::clock::{Clock, random_bytes};
 use crate::config::Config;
 use crate::env::Env;
 use crate::signing;
+use crate::siv::KEY_BYTES;
 
 /// Where the clinic's site hands requests to countersign.
 pub const MOUNT: &str = "/chat-identity";
 
 /// The chat widgets the demo can show.
-pub const WIDGETS: [&str; 2] = ["medchat", "userinfo"];
+pub const WIDGETS: [&str; 3] = ["medchat", "userinfo", AGENT];
+
+/// The widget whose chat goes over Direct Line.
+pub const AGENT: &str = "healthcare-agent";
+
+/// How long the double's conversation tokens live: renewal is to be seen by whoever watches for a minute.
+const CONVERSATION_TOKEN: Duration = Duration::from_mins(1);
 
 /// What the clinic and the vendor agreed on when the widget was bought.
 #[derive(Debug)]
 pub struct Secrets {
     medchat: String,
     userinfo: String,
+    app: String,
+    webchat: String,
+    pseudonym: String,
 }
 
 impl Secrets {
@@ -34,7 +47,9 @@ impl Secrets {
     pub fn fresh() -> Option<Self> {
         let medchat = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         let userinfo = signing::generate_pem(signing::Algorithm::named("ES256")?)?;
-        Some(Self { medchat, userinfo })
+        let [app, webchat] = [(); 2].map(|()| URL_SAFE_NO_PAD.encode(random_bytes::<32>()));
+        let pseudonym = URL_SAFE_NO_PAD.encode(random_bytes::<KEY_BYTES>());
+        Some(Self { medchat, userinfo, app, webchat, pseudonym })
     }
 }
 
@@ -59,6 +74,13 @@ pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec
         ("WIDGET_USERINFO_PRIVATE_KEY", &secrets.userinfo),
         ("WIDGET_USERINFO_AUDIENCE", &at.widget_server),
         ("WIDGET_USERINFO_LIFETIME", "1m"),
+        ("PSEUDONYM_KEY", &secrets.pseudonym),
+        ("WIDGET_HEALTHCARE_AGENT_PRESET", AGENT),
+        ("WIDGET_HEALTHCARE_AGENT_APP_SECRET", &secrets.app),
+        ("WIDGET_HEALTHCARE_AGENT_WEBCHAT_SECRET", &secrets.webchat),
+        ("WIDGET_HEALTHCARE_AGENT_DIRECTLINE_ENDPOINT", &at.direct_line),
+        ("WIDGET_HEALTHCARE_AGENT_LIFETIME", "1m"),
+        ("TOKEN_ALIASES", &format!("/chatBot={AGENT}")),
         ("AUDIT_LOG", "off"),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -72,6 +94,18 @@ pub fn issuer(vars: &[(String, String)], events: &Events, clock: &Clock) -> Resu
     let mut config = Config::read(Env::new(vars.iter().cloned()), clock)?;
     config.audit = AuditSettings::to(Some(Box::new(AuditSink(events.clone()))));
     App::new(config, clock)
+}
+
+/// The double of Direct Line, with the agent that the healthcare agent's secrets belong to.
+#[must_use]
+pub fn direct_line(secrets: &Secrets, events: &Events, clock: &Clock) -> Double {
+    Double::new(directline::Settings {
+        secrets: vec![secrets.webchat.clone()],
+        app_secret: secrets.app.as_str().into(),
+        token_life: CONVERSATION_TOKEN,
+        events: events.clone(),
+        clock: clock.clone(),
+    })
 }
 
 /// How the vendor's server checks each widget's tokens.

@@ -226,6 +226,10 @@ impl Authenticator for Upstream {
         Guarded { cookies: self.cookies.clone(), ..Guarded::default() }
     }
 
+    fn is_resting(&self) -> bool {
+        self.target.is_resting()
+    }
+
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
         let Some(cookie) = self.relayed(&request.headers) else { return Ok(None) };
         let Some(verdicts) = &self.verdicts else { return self.ask(cookie).await };

@@ -1,3 +1,185 @@
-//! Benchmarks.
+//! What the pure parts cost: signing against the common library, filling a template, guarding and reading headers, verifying,
+//! and the whole answer in memory. `tests/bench/run` runs this with the load bench; `cargo bench` runs this alone.
 
-fn main() {}
+#![expect(clippy::unwrap_used, reason = "a bench that cannot run ends")]
+#![expect(clippy::disallowed_types, reason = "the other library's key is what we measure against")]
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use countersign::app::App;
+use countersign::claims::{ClaimTemplate, Claims, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
+use countersign::clock::{Clock, UnixTime};
+use countersign::config::Config;
+use countersign::cookies;
+use countersign::env::Env;
+use countersign::identity::{Identity, Subject};
+use countersign::peer::Peer;
+use countersign::session::{Guarded, Session};
+use countersign::signing::{Algorithm, HeaderOptions, Signer, generate_pem};
+use countersign::verifier::{Expectation, verify};
+use countersign::web::guard::{Guard, fold};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header};
+use secrecy::SecretSlice;
+use tokio::runtime::Builder;
+
+const NOW: UnixTime = UnixTime(1_900_000_000);
+const SECRET: &str = "c29tZS1zZWNyZXQtb2YtNjQtYnl0ZXMtdGhhdC1pcy1sb25nLWVub3VnaC1mb3ItYWxsLW9mLXRoZW0h";
+const PROOF: &str = "kX4vQm8Zt2Lr6Wp0Jd3Hn7Bs5Yc1Gf9A";
+const TEMPLATE: &str = r#"{
+  "name": { "$claim": "{{ name }}", "max": 256, "overlong": "truncate" },
+  "email": { "$claim": "{{ email }}", "max": 320 },
+  "groups": "{{ groups }}"
+}"#;
+const EXPRESSIONS: &str = r#"{ "name": "{{ name or email }}", "who": "{{ subject ~ '@' ~ widget }}" }"#;
+
+fn session() -> Session {
+    let mut identity = Identity::new(Subject::new("patient-4711").unwrap());
+    identity.name = Some("Zoë Müller".to_owned());
+    identity.email = Some("zoe@example.org".to_owned());
+    identity.groups = vec!["patients".to_owned(), "night".to_owned()];
+    Session { identity, source: "forwarded", expires_at: None, authenticated_at: None }
+}
+
+fn stamp() -> Stamp {
+    Stamp::new(&Clock::manual(NOW).0, Duration::from_mins(5), Duration::from_secs(5), None).unwrap()
+}
+
+fn template(text: &str) -> ClaimTemplate {
+    let registered = Registered {
+        issuer: Some("https://www.example.org/chat-identity".to_owned()),
+        audience: vec!["https://chat.example.com".to_owned()],
+        subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: 256, alphanumeric: false }),
+        stamped: vec![Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
+    };
+    ClaimTemplate::compile(text, registered).unwrap()
+}
+
+fn fill(template: &ClaimTemplate, session: &Session, stamp: &Stamp) -> Claims {
+    let page = PageInput::default();
+    let scope = Scope { session, subject: "patient-4711", widget: "support", ticket: None, agent: false, page: &page };
+    template.fill(&scope, stamp).unwrap()
+}
+
+/// A key for an algorithm, as we hold it and as the library holds it to sign and to verify.
+fn keys(algorithm: Algorithm) -> (Signer, EncodingKey, DecodingKey) {
+    let pem = generate_pem(algorithm).unwrap_or_else(|| SECRET.to_owned());
+    let signer =
+        Signer::new(algorithm, &SecretSlice::from(pem.clone().into_bytes()), &HeaderOptions::default()).unwrap();
+    let bytes = pem.as_bytes();
+    let encoding = match &algorithm.name()[..2] {
+        "HS" => EncodingKey::from_secret(bytes),
+        "ES" => EncodingKey::from_ec_pem(bytes).unwrap(),
+        "Ed" => EncodingKey::from_ed_pem(bytes).unwrap(),
+        _ => EncodingKey::from_rsa_pem(bytes).unwrap(),
+    };
+    let public = signer.public_jwk().map(|jwk| serde_json::from_value(jwk.clone()).unwrap());
+    let decoding = public.map_or_else(|| DecodingKey::from_secret(bytes), |jwk| DecodingKey::from_jwk(&jwk).unwrap());
+    (signer, encoding, decoding)
+}
+
+fn signing(c: &mut Criterion) {
+    let claims = fill(&template(TEMPLATE), &session(), &stamp());
+    let (issuer, audience) = ("https://www.example.org/chat-identity", ["https://chat.example.com".to_owned()]);
+    for algorithm in Algorithm::all() {
+        let (signer, encoding, decoding) = keys(algorithm);
+        let mut group = c.benchmark_group("sign");
+        group.bench_function(BenchmarkId::new("ours", algorithm), |b| b.iter(|| signer.sign(black_box(&claims))));
+        let header = Header::new(algorithm.for_verification());
+        group.bench_function(BenchmarkId::new("jsonwebtoken", algorithm), |b| {
+            b.iter(|| jsonwebtoken::encode(&header, black_box(claims.map()), &encoding));
+        });
+        group.finish();
+        let proof = signer.sign(&claims).unwrap();
+        let expected =
+            Expectation { algorithm, key: &decoding, issuer: Some(issuer), audience: &audience, expires: true };
+        let mut group = c.benchmark_group("verify");
+        group.bench_function(BenchmarkId::from_parameter(algorithm), |b| {
+            b.iter(|| verify(black_box(proof.reveal()), &expected, NOW).unwrap());
+        });
+        group.finish();
+    }
+}
+
+fn templates(c: &mut Criterion) {
+    let (session, stamp) = (session(), stamp());
+    for (name, text) in [("variables", TEMPLATE), ("expressions", EXPRESSIONS)] {
+        let template = template(text);
+        c.bench_function(&format!("template/{name}"), |b| b.iter(|| fill(&template, black_box(&session), &stamp)));
+    }
+}
+
+/// What a browser sends, and what a proxy makes of it.
+fn headers() -> HeaderMap {
+    let lines = [
+        ("host", "www.example.org"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("accept", "*/*"),
+        ("accept-language", "de,en;q=0.7,en-US;q=0.3"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "https://www.example.org/account"),
+        ("sec-fetch-dest", "empty"),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-site", "same-origin"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("x-request-id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("x-countersign-proof", PROOF),
+        ("x-forwarded-user", "patient4711"),
+        ("x-forwarded-preferred-username", "Zoë Müller"),
+        ("x-forwarded-email", "zoe@example.org"),
+        ("x-forwarded-groups", "patients,night"),
+    ];
+    let pair = |(name, value): (&'static str, &'static str)| {
+        (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    };
+    lines.map(pair).into_iter().collect()
+}
+
+fn guarding(c: &mut Criterion) {
+    let names = ["x-countersign-proof", "x-forwarded-user", "x-forwarded-preferred-username", "x-forwarded-email"];
+    let guarded: Vec<HeaderName> = names.map(HeaderName::from_static).to_vec();
+    let guard = Guard::new(Guarded { headers: guarded.clone(), scalars: guarded, cookies: Vec::new() });
+    let headers = headers();
+    c.bench_function("guard/inspect", |b| b.iter(|| guard.inspect(black_box(&headers)).unwrap()));
+    c.bench_function("guard/fold", |b| b.iter(|| fold(black_box("X_Forwarded.Preferred-Username"))));
+    let cookie = HeaderValue::from_static("theme=dark; _ga=GA1.2.3; csrf=abcdef; session=0123456789abcdef; lang=de");
+    let jar: HeaderMap = [(COOKIE, cookie)].into_iter().collect();
+    c.bench_function("cookies/one", |b| b.iter(|| cookies::one(black_box(&jar), "session").is_some()));
+}
+
+fn whole_answer(c: &mut Criterion) {
+    let clock = Clock::system();
+    let env = Env::new([
+        ("SESSION_SOURCES", "forwarded"),
+        ("FORWARDED_CONVENTION", "oauth2-proxy"),
+        ("FORWARDED_PROOF_SECRET", PROOF),
+        ("WIDGET_PRESET", "medchat"),
+        ("WIDGET_SECRET", SECRET),
+        ("AUDIT_LOG", "off"),
+        ("RATE_LIMIT_VISITOR", "off"),
+    ]);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let app = runtime.block_on(async { App::new(Config::read(env, &clock).unwrap(), &clock).unwrap() });
+    let headers = headers();
+    let request = || {
+        let mut request = Request::get("/token").body(Body::empty()).unwrap();
+        request.headers_mut().clone_from(&headers);
+        request.extensions_mut().insert(Peer::Tcp([127, 0, 0, 1].into()));
+        request
+    };
+    let answer = || async {
+        let response = app.front.handle(request()).await;
+        assert!(response.status().is_success());
+        to_bytes(response.into_body(), 64 * 1024).await.unwrap()
+    };
+    c.bench_function("answer/request alone", |b| b.iter(request));
+    c.bench_function("answer/token", |b| b.iter(|| runtime.block_on(answer())));
+}
+
+criterion_group!(rooms, signing, templates, guarding, whole_answer);
+criterion_main!(rooms);

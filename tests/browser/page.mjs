@@ -225,6 +225,9 @@ export function webChat() {
         ended: 0,
         status: (value) => hearers.forEach((next) => next(value)),
         connectionStatus$: { subscribe: ({ next }) => (hearers.push(next), next(0)) },
+        reconnect(anew) {
+          this.token = anew.token;
+        },
         end() {
           this.ended++;
           this.status(5);

@@ -245,6 +245,16 @@ test('an_open_conversation_is_renewed_and_never_replaced_while_it_lives', async 
   assert.equal(chats[0].directLine.ended, 0);
 });
 
+test('the_client_goes_on_with_the_renewed_token', async () => {
+  const { machine, chats } = clinic();
+  await machine.advance(100);
+  chats[0].connected();
+  assert.equal(chats[0].directLine.token, 'connector-c1');
+  await machine.advance(60 * MINUTE);
+  assert.equal(chats[0].directLine.token, 'newer');
+  assert.equal(chats[0].store.posted.length, 1);
+});
+
 test('a_dead_connection_is_replaced_from_a_fresh_exchange', async () => {
   for (const status of [3, 4, 5]) {
     const { machine, page, chats } = clinic();
@@ -488,11 +498,11 @@ test('an_unknown_adapter_is_refused_at_once', () => {
   }
 });
 
-test('every_adapter_is_one_entry_with_the_same_three_parts', () => {
+test('every_adapter_is_one_entry_with_the_same_few_parts', () => {
   for (const [name, adapter] of Object.entries(adapters)) {
     assert.equal(typeof adapter.token, 'function', name);
     assert.equal(typeof adapter.logout, 'function', name);
-    assert.ok(Object.keys(adapter).every((part) => ['start', 'token', 'logout'].includes(part)), name);
+    assert.ok(Object.keys(adapter).every((part) => ['start', 'token', 'renewed', 'logout'].includes(part)), name);
   }
 });
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use countersign::clock::{Clock, Hands, UnixTime};
 use countersign::connectors::{self, Connector, Kind, TicketAsk};
 use countersign::demo::directline::{Double, Settings};
+use countersign::demo::events::Events;
 use countersign::env::{Env, Mistakes};
 use countersign::outbound::{Call, Limits, Outbound, Reply, Target};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -43,6 +44,7 @@ impl Stage {
             secrets: vec![SECRET.to_owned()],
             app_secret: APP_SECRET.into(),
             token_life: TOKEN_LIFE,
+            events: Events::new(clock.clone()),
             clock: clock.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,7 @@
 
 import { heldToken, make, onEvent, read } from '/demo/scenes.js';
 
-const { mount, stranger } = document.documentElement.dataset;
+const { mount, stranger, agent } = document.documentElement.dataset;
 const chosen = () => document.querySelector('input[name=widget]:checked');
 
 function result(list, verdict, what, why) {
@@ -28,7 +28,46 @@ function attempt(id, run) {
   });
 }
 
+// The agent is met in a conversation, and a conversation costs a login: this one is the visitor's own.
+async function conversation() {
+  const response = await fetch(`${mount}/token/${agent}`, { method: 'POST' });
+  if (!response.ok) return null;
+  const { connectorToken, domain } = await response.json();
+  const call = async (path, content) => {
+    const answer = await fetch(`${domain}/conversations${path}`, {
+      method: content ? 'POST' : 'GET',
+      headers: { Authorization: `Bearer ${connectorToken}`, 'Content-Type': 'application/json' },
+      body: content && JSON.stringify(content),
+    });
+    return answer.json();
+  };
+  const { conversationId } = await call('', {});
+  const post = async (activity) => {
+    await call(`/${conversationId}/activities`, activity);
+    return (await call(`/${conversationId}/activities`)).activities;
+  };
+  return { post };
+}
+
+async function presentToAgent(list, what, token, accepted) {
+  const own = await conversation();
+  if (!own) return result(list, 'refused', what, 'Nobody is signed in, so there is no conversation to say it in.');
+  const activities = await own.post({ type: 'invoke', name: 'InitConversation', value: { jsonWebToken: token } });
+  const reply = activities.findLast(({ from }) => from?.role === 'bot').text;
+  const believed = reply.includes('is verified');
+  return result(list, believed ? 'accepted' : 'refused', what, believed ? accepted : `The agent says: “${reply}”`);
+}
+
+async function speakAsAnother(list) {
+  const own = await conversation();
+  if (!own) return;
+  const [{ from }] = await own.post({ type: 'message', text: 'It is me, Zoë.', from: { id: 'dl_somebody-else', role: 'user' } });
+  const verdict = from.id === 'dl_somebody-else' ? 'accepted' : 'refused';
+  result(list, verdict, 'A message under another patient’s id', `Direct Line wrote the visitor’s own over it: ${from.id.slice(0, 14)}…`);
+}
+
 async function present(list, what, token, more, accepted) {
+  if (chosen().value === agent) return presentToAgent(list, what, token, accepted);
   const answer = await window.standin.ask({ do: 'identify', widget: chosen().value, token, ...more });
   if (answer.ok) result(list, 'accepted', what, accepted);
   else result(list, 'refused', what, answer.reason);
@@ -55,6 +94,7 @@ function invented() {
 attempt('try-forged', async (list) => {
   const token = heldToken();
   const mine = { ...(token ? read(token).claims : invented()), name: 'Zoë Okafor', sub: 'P31188', external_id: 'P31188' };
+  if (chosen().value === agent) Object.assign(mine, { userId: 'dl_somebody-else', userName: 'Zoë Okafor' });
   const lie = 'This stand-in must never say so.';
   if (token) {
     const [header, , signature] = token.split('.');
@@ -65,6 +105,7 @@ attempt('try-forged', async (list) => {
   if (shared) {
     const guessed = await signed('password123', { alg: 'HS256', typ: 'JWT' }, mine);
     await present(list, 'Signed with a guessed secret', guessed, {}, lie);
+    if (chosen().value === agent) await speakAsAnother(list);
   } else {
     const keys = await (await fetch(`${mount}/.well-known/jwks.json`)).text();
     const { kid } = JSON.parse(keys).keys[0];
@@ -80,6 +121,11 @@ attempt('try-stolen', async (list) => {
     return;
   }
   const seconds = Math.max(0, Math.round(read(token).claims.exp - Date.now() / 1000));
+  if (chosen().value === agent) {
+    const bound = `It names one visitor, so it is believed only in a conversation that is bound to the same one, for ${seconds} seconds more. The conversation’s own token is in it: whoever holds a copy can read along for as long. That is why both are short.`;
+    await present(list, 'The copy, in another conversation of this visitor’s', token, {}, bound);
+    return;
+  }
   const format = `This vendor’s format has no token id, so a copy works until it expires, for ${seconds} seconds more. That is why tokens are short.`;
   await present(list, 'The copy, used on another device now', token, {}, format);
   await present(list, 'The copy, a second after its time', token, { after_expiry: true }, 'This stand-in must never say so.');

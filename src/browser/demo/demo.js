@@ -1,11 +1,12 @@
 // The clinic's page: what a front-end developer writes, and around it what makes it a demo.
 
 import { connect, createTokenSource } from '/chat-identity/countersign.js';
-import { clearToken, flow, log, resetFlow, showToken } from '/demo/scenes.js';
+import { clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
 import '/demo/attacks.js';
 
 const $ = (id) => document.getElementById(id);
 const choices = $('choices');
+const { agent } = document.documentElement.dataset;
 const chosen = () => ({ widget: choices.elements.widget.value, with: choices.elements.with.value });
 
 let signedIn = !$('signed-in').hidden;
@@ -17,7 +18,7 @@ let end = () => {};
 function feedByModule(widget) {
   // This vendor takes each userinfo token once, so tabs must not share them.
   const source = createTokenSource({ widget, share: widget !== 'userinfo' });
-  const disconnect = connect(source, widget);
+  const disconnect = connect(source, widget, { element: '#webchat', locale: 'en-IE' });
   source.subscribe(hear);
   const end = () => { disconnect(); source.stop(); };
   return { logout: source.logout, current: source.current, end };
@@ -31,9 +32,17 @@ function feedBySnippet(widget) {
     return { logout: async () => {}, current: () => null, end: () => {} };
   }
   const run = (part) => document.head.append(Object.assign(document.createElement('script'), { src: `/demo/snippet/${widget}${part}.js` }));
-  run('');
+  if (widget === agent) webChat().then(() => run(''));
+  else run('');
   return { logout: async () => run('.logout'), current: () => null, end: () => {} };
 }
+
+// The vendor's script, as a page of its customer loads it. It can be loaded once.
+let arriving = null;
+const webChat = () => (arriving ??= new Promise((done) => {
+  const script = Object.assign(document.createElement('script'), { src: '/demo/webchat.js', onload: done });
+  document.head.append(script);
+}));
 
 let feed = null;
 
@@ -44,16 +53,52 @@ function begin() {
   resetFlow();
   clearToken(signedIn ? 'Asking for a token.' : 'No token: nobody is signed in.');
   window.standin.show(widget);
+  $('chat').hidden = widget === agent;
+  $('agent').hidden = widget !== agent;
+  believe('plain', 'Not verified yet');
+  $('webchat').replaceChildren(invitation());
+  if (widget === agent) webChat();
   feed = way === 'module' ? feedByModule(widget) : feedBySnippet(widget);
   ({ end } = feed);
 }
 
-function hear({ type, error }) {
+function invitation() {
+  const text = signedIn ? 'One moment.' : 'This agent talks to patients whom the clinic vouches for. Please sign in.';
+  return Object.assign(document.createElement('p'), { className: 'invitation', textContent: text });
+}
+
+function believe(state, text) {
+  Object.assign($('agent-badge'), { textContent: text }).dataset.state = state;
+}
+
+function hear({ type, error, answer }) {
+  if (type === 'token' && answer.connectorToken) handOver(answer);
+  if (type === 'renewed') {
+    renewIn(answer.refresh_in, 'the conversation');
+    log('page', 'noted', 'countersign.js renewed the conversation, and told the chat');
+  }
   if (type === 'token' && !signedIn) arrived();
   if (type === 'logout') gone('Signed out in another tab, so here too.');
   if (type === 'login_required') gone(signedIn ? 'The session has ended.' : '');
   if (type === 'error') log('page', 'refused', `countersign.js: ${error.message}`);
 }
+
+function handOver({ token, widget, refresh_in: due }) {
+  showToken(token, widget, due);
+  renewIn(due, 'the conversation');
+  flow('call', 'good', 'opens the conversation');
+  log('page', 'noted', 'InitConversation, with the token');
+}
+
+// The agent's own verdict, of the conversation that this page has.
+onEvent(({ actor, outcome, detail }) => {
+  const { widget, with: way } = chosen();
+  if (actor !== 'agent' || widget !== agent || !signedIn) return;
+  if (way === 'module' && detail.conversation !== feed.current()?.conversationId) return;
+  const ok = outcome === 'granted';
+  flow('verdict', ok ? 'good' : 'bad', ok ? `believes: ${detail.name}` : 'believes nobody');
+  believe(ok ? 'good' : 'bad', ok ? `Verified: ${detail.name}` : 'Not verified');
+});
 
 async function arrived() {
   const response = await fetch('/api/session', { cache: 'no-store' });
@@ -68,6 +113,11 @@ function gone(why) {
   clearToken('No token: nobody is signed in.');
   flow('session', 'plain', 'nobody is signed in');
   flow('token', 'plain', 'nobody to sign for');
+  if (chosen().widget !== agent) return;
+  flow('call', 'plain', 'taken back');
+  flow('verdict', 'plain', 'anonymous visitor');
+  believe('plain', 'Not verified yet');
+  $('webchat').replaceChildren(invitation());
 }
 
 function show(present, why) {

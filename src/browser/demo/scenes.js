@@ -10,7 +10,7 @@ export function make(tag, attributes, ...children) {
 }
 
 const opened = Date.now();
-const WHO = { clinic: 'Clinic', countersign: 'countersign', 'widget-server': 'Widget server', page: 'Page' };
+const WHO = { clinic: 'Clinic', countersign: 'countersign', 'widget-server': 'Widget server', 'direct-line': 'Direct Line', agent: 'Agent', page: 'Page' };
 const SHOWN = 25;
 
 export function flow(step, state, text) {
@@ -57,7 +57,7 @@ function hear(event) {
     const { name, error } = event.detail['GET /api/session'] ?? {};
     flow('session', name ? 'good' : 'plain', name ?? error ?? 'checked');
   }
-  if (event.actor === 'countersign' && event.outcome !== 'refused') {
+  if (event.actor === 'countersign' && event.outcome !== 'refused' && event.detail?.outcome !== 'renewed') {
     const { took_us: took } = event.detail ?? {};
     const good = event.outcome === 'granted';
     flow('token', good ? 'good' : 'plain', good ? `made in ${(took / 1000).toFixed(1)} ms` : 'nobody to sign for');
@@ -80,9 +80,14 @@ let held = null;
 
 export const heldToken = () => held?.token ?? null;
 
+// Says when the next one comes; what is renewed may be another one than the token that is shown.
+export function renewIn(seconds, what = 'it') {
+  if (held) held = { ...held, what, renewal: performance.now() - held.at + seconds * 1000 };
+}
+
 export function showToken(token, widget, refresh) {
   const { header, claims } = read(token);
-  held = { token, claims, at: performance.now(), left: claims.exp * 1000 - Date.now(), renewal: refresh && refresh * 1000 };
+  held = { token, claims, what: 'it', at: performance.now(), left: claims.exp * 1000 - Date.now(), renewal: refresh && refresh * 1000 };
   held.life = held.left;
   $('token-none').hidden = true;
   $('token-shown').hidden = false;
@@ -95,12 +100,13 @@ export function showToken(token, widget, refresh) {
 
 const MEANS = {
   iat: 'issued', nbf: 'not before', exp: 'expires', sub: 'who', external_id: 'who', iss: 'from', aud: 'for',
-  jti: 'its own id', name: 'name',
+  jti: 'its own id', name: 'name', userId: 'who', userName: 'name', connectorToken: 'opens the conversation', directLineURI: 'where',
 };
 
 function claim([name, value]) {
   const time = ['iat', 'nbf', 'exp'].includes(name);
-  const text = time ? `${new Date(value * 1000).toLocaleTimeString()} (${value})` : typeof value === 'string' ? value : JSON.stringify(value);
+  const long = name === 'connectorToken';
+  const text = long ? `${value.slice(0, 24)}…` : time ? `${new Date(value * 1000).toLocaleTimeString()} (${value})` : typeof value === 'string' ? value : JSON.stringify(value);
   const label = make('th', { scope: 'row' }, make('code', {}, name));
   if (MEANS[name] && MEANS[name] !== name) label.append(make('small', {}, MEANS[name]));
   return make('tr', {}, label, make('td', {}, text));
@@ -127,8 +133,8 @@ function tick() {
   $('token-bar').max = held.life;
   $('token-bar').value = Math.max(0, left);
   $('token').dataset.state = left <= 0 ? 'over' : left < held.life / 5 ? 'late' : 'live';
-  const renewal = held.renewal === null ? 'Nobody renews it' : `countersign.js renews it in about ${clock(held.renewal - passed)}`;
-  $('token-next').textContent = left > 0 ? renewal : '';
+  const renewal = held.renewal === null ? 'Nobody renews it' : `countersign.js renews ${held.what} in about ${clock(held.renewal - passed)}`;
+  $('token-next').textContent = left > 0 || held.what !== 'it' ? renewal : '';
 }
 
 setInterval(tick, 500);

@@ -71,7 +71,7 @@
     return element;
   };
   const badge = make('p', { class: 'badge', role: 'status' });
-  const lines = make('ol', { class: 'lines', role: 'log', 'aria-label': 'Chat messages', tabindex: '0' });
+  const lines = make('div', { class: 'lines', role: 'log', 'aria-label': 'Chat messages', tabindex: '0' });
   const field = make('input', { id: 'chat-text', name: 'text', autocomplete: 'off', maxlength: '500', placeholder: 'Write a message' });
   const form = make('form', { class: 'write' },
     make('label', { class: 'unseen', for: 'chat-text' }, 'Message'), field, make('button', { class: 'main' }, 'Send'));
@@ -92,7 +92,7 @@
 
   function line(who, text) {
     const speaker = make('span', { class: 'unseen' }, who === 'you' ? 'You: ' : who === 'bot' ? 'Desk: ' : '');
-    lines.append(make('li', { class: who }, speaker, text));
+    lines.append(make('p', { class: who }, speaker, text));
     lines.scrollTop = lines.scrollHeight;
   }
 

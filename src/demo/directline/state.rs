@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 
-use super::agent::Memory;
+use super::super::events::{Actor, Events, Outcome};
+use super::agent::{Memory, Said};
 use super::{Agent, Fault, Settings};
 use crate::clock::{Clock, UnixTime, random_bytes, random_id};
 
@@ -62,6 +63,7 @@ struct Shared {
     clock: Clock,
     token_life: Duration,
     agent: Agent,
+    events: Events,
     inner: Mutex<Inner>,
 }
 
@@ -115,10 +117,10 @@ impl Double {
     /// A double that nobody has called yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let Settings { secrets, app_secret, token_life, clock } = settings;
-        let agent = Agent::new(&app_secret, clock.clone());
+        let Settings { secrets, app_secret, token_life, events, clock } = settings;
+        let agent = Agent::new(&app_secret, events.clone(), clock.clone());
         let inner = Mutex::new(Inner { secrets, ..Inner::default() });
-        Self(Arc::new(Shared { clock, token_life, agent, inner }))
+        Self(Arc::new(Shared { clock, token_life, agent, events, inner }))
     }
 
     /// Every call for a token fails like this from now on; `None` lets them succeed again.
@@ -256,7 +258,8 @@ impl Double {
                 from.insert("id".to_owned(), Value::from(user.as_str()));
             }
         }
-        let reply = self.0.agent.hear(&mut conversation.memory, conversation.user.as_deref(), &activity);
+        let heard = Said { conversation: id, bound: conversation.user.as_deref(), activity: &activity };
+        let reply = self.0.agent.hear(&mut conversation.memory, &heard);
         let said = conversation.append(id, activity, &now);
         if let Some(text) = reply {
             let from = json!({ "id": "agent", "name": "Agent", "role": "bot" });
@@ -277,6 +280,14 @@ impl Double {
 
     pub(super) fn news(&self, id: &str) -> Option<watch::Receiver<()>> {
         self.lock().conversations.get(id).map(|conversation| conversation.news.subscribe())
+    }
+
+    /// Tells whoever watches what happened in a conversation.
+    pub(super) fn tell(&self, outcome: Outcome, text: &str, conversation: &str) {
+        let user = self.lock().conversations.get(conversation).and_then(|known| known.user.clone());
+        let life = self.0.token_life.as_secs();
+        let detail = json!({ "conversation": conversation, "bound_to": user, "expires_in": life });
+        self.0.events.tell(Actor::DirectLine, outcome, text, detail);
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -2,10 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
-import { chromium } from 'playwright-core';
 
-const BINARY = process.env.COUNTERSIGN_BIN ?? new URL('../../../target/debug/countersign', import.meta.url).pathname;
+const { NPM_HOME, BIN, COUNTERSIGN_BIN } = process.env;
+const from = createRequire(NPM_HOME ? `${NPM_HOME}/` : import.meta.url);
+const { chromium } = from('playwright-core');
+export const AXE = from.resolve('axe-core/axe.min.js');
+
+export const BINARY = BIN ?? COUNTERSIGN_BIN ?? new URL('../../../target/debug/countersign', import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 // Without these a sandboxed machine sees a browser that looks for its maker's servers.
 const FLAGS = [
@@ -40,29 +45,20 @@ export async function startDemo(...args) {
   };
 }
 
-// One demo and one browser for a test file. Every test gets a fresh profile from `visit`.
+export const startBrowser = (...flags) => chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
+
+// One demo and one browser for a test file. Every test gets a fresh profile.
 export function stage(...args) {
-  const here = { violations: [], contexts: [] };
+  const here = { violations: [] };
   before(async () => {
     here.demo = await startDemo(...args);
-    here.browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    here.browser = await startBrowser();
   });
   after(async () => {
     await here.browser?.close();
     await here.demo?.stop();
   });
-  here.profile = async (options) => {
-    const context = await here.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    // Counted in every frame, before anything of the page runs.
-    await context.exposeBinding('reportViolation', (_source, text) => { here.violations.push(text); });
-    await context.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) => {
-        window.reportViolation(`${event.violatedDirective} ${event.blockedURI} on ${document.URL}`);
-      });
-    });
-    here.contexts.push(context);
-    return context;
-  };
+  here.profile = (options) => profile(here, options);
   here.page = async (context, query = '') => {
     const page = await (context ?? await here.profile()).newPage();
     page.calls = [];
@@ -79,6 +75,18 @@ export function stage(...args) {
   return here;
 }
 
+// A fresh profile. Every violation of a policy, in any frame, is noted before anything of a page runs.
+export async function profile(here, options) {
+  const context = await here.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  await context.exposeBinding('reportViolation', (_source, text) => { here.violations.push(text); });
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      window.reportViolation(`${event.violatedDirective} ${event.blockedURI} on ${document.URL}`);
+    });
+  });
+  return context;
+}
+
 export async function signIn(page, who = 'maya') {
   await page.getByLabel('Name').fill(who);
   await page.getByLabel('Password').fill(PASSWORDS[who]);
@@ -89,6 +97,8 @@ export async function signIn(page, who = 'maya') {
 export const handedOver = (page) => page.calls.filter(({ token }) => token);
 
 export const verdict = (page) => page.locator('#flow-verdict .state');
+
+export const rest = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 export async function until(what, holds, ms = 10_000) {
   const end = Date.now() + ms;
