@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign::cli;
 use countersign::login::accounts::book::{BadBook, Book, Newcomer, edit};
 use countersign::peer::TrustedProxies;
 use http::{Request, StatusCode};
@@ -384,4 +385,34 @@ async fn a_change_of_the_file_takes_effect_and_forgives_nothing() {
     try_password(&house, &mut browser, "otto", PASSWORD).await.location();
     let answer = try_password(&house, &mut browser, "anna", PASSWORD).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+async fn command(line: &[&str]) -> anyhow::Result<String> {
+    let args = std::iter::once("countersign").chain(line.iter().copied()).map(Into::into);
+    let mut out = Vec::new();
+    cli::run(cli::parse(args)?, Vec::new(), &mut out).await?;
+    Ok(String::from_utf8(out)?)
+}
+
+#[tokio::test]
+async fn the_command_line_keeps_the_accounts() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("accounts.jsonl");
+    let file = path.to_str().unwrap();
+    assert!(command(&["accounts", "disable", "anna", "--file", file]).await.is_err(), "a mistyped path begins no file");
+    assert!(!path.exists());
+    let add = ["accounts", "add", "anna", "--name", "Anna", "--group", "nurses", "--generate", "--file", file];
+    let password = command(&add).await.unwrap();
+    let identity = Book::load(&path).unwrap().check("anna", &secret(password.trim())).expect("it is the password");
+    assert_eq!((identity.name.as_deref(), identity.groups.len()), (Some("Anna"), 1));
+    assert_eq!(command(&add).await.unwrap_err().to_string(), "there is an account of this name already");
+    let next = command(&["accounts", "password", "ANNA", "--generate", "--file", file]).await.unwrap();
+    assert!(Book::load(&path).unwrap().check("anna", &secret(password.trim())).is_none());
+    assert!(Book::load(&path).unwrap().check("anna", &secret(next.trim())).is_some());
+    command(&["accounts", "disable", "anna", "--file", file]).await.unwrap();
+    let list = command(&["accounts", "list", "--file", file]).await.unwrap();
+    assert!(list.starts_with("anna\tu_") && list.ends_with("\tclosed\tnurses\n"), "{list}");
+    command(&["accounts", "enable", "anna", "--file", file]).await.unwrap();
+    command(&["accounts", "remove", "anna", "--file", file]).await.unwrap();
+    assert_eq!(Book::load(&path).unwrap().accounts().len(), 0);
 }
