@@ -8,7 +8,7 @@ use crate::session::Outage;
 /// Why a token is not believed. Says which step it failed, and nothing that stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Rejected {
-    /// Longer than [`TOKEN_MAX`].
+    /// Longer than [`TOKEN_MAX`](super::compact::TOKEN_MAX).
     #[error("the token is too long")]
     TooLarge,
     /// The header field that carries it came more than once.
