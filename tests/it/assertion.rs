@@ -170,6 +170,11 @@ async fn the_operator_may_say_where_the_identity_is() {
     assert_eq!(session.identity.email.as_deref(), Some("jane@example.org"));
     assert_eq!(session.identity.attributes["tenant"], "9188040d-6c67-4c5b-b112-36a304b66dad");
     assert_eq!(session.expires_at.unwrap().0, START.0 - 10, "a session that ends before its assertion ends then");
+    let later = Stage::with(azure, &[("ASSERTION_EXPIRES", "/session_end")]).await;
+    let mut claims = later.claims();
+    claims["session_end"] = json!(START.0 + 1_000_000);
+    let session = later.ask(&later.sign(&later.header(), &claims)).await.unwrap().unwrap();
+    assert_eq!(session.expires_at.unwrap().0, START.0 + 3890, "and no session outlives its assertion");
 }
 
 #[tokio::test]
@@ -237,6 +242,22 @@ async fn every_required_member_is_required() {
             assert!(!nulled.await, "{} with {name} null", sample.convention);
         }
         assert!(stage.believes(&stage.good()).await);
+    }
+}
+
+/// AWS signs some claims into the protected header; nobody else does.
+#[tokio::test]
+async fn a_claim_in_the_protected_header_is_none_where_the_producer_puts_none_there() {
+    for sample in SAMPLES.iter().filter(|sample| sample.published != Published::Alone) {
+        let stage = Stage::of(sample).await;
+        for name in ["iss", "exp", "aud", "sub"] {
+            let believed = stage.believes_with(|header, claims| {
+                header[name] = claims[name].clone();
+                remove(claims, name);
+            });
+            let needed = sample.required.contains(&name);
+            assert_eq!(believed.await, !needed, "{} with {name} in its header", sample.convention);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use countersign::session::{Authenticator, Outage, Session};
 use countersign::sources::bearer::Bearer;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::kit::{House, START, visit};
@@ -125,6 +125,41 @@ async fn a_signed_access_token_is_believed() {
     assert!(
         desk.source.authenticate(&request(&format!("bearer   {}", desk.token(|_, _| {})))).await.unwrap().is_some()
     );
+}
+
+/// H-10.
+#[tokio::test]
+async fn a_page_with_an_access_token_gets_its_proof_and_with_a_bad_one_none() {
+    let desk = Desk::of(&[SIGNED]).await;
+    let issuer = desk.server.url("/realm");
+    let vars = [
+        ("SESSION_SOURCES", "forwarded,bearer"),
+        ("BEARER_ISSUER", issuer.as_str()),
+        ("BEARER_AUDIENCE", "https://chat.example.org"),
+    ];
+    let house = House::behind_proxy(&vars);
+    let token = desk.token(|_, claims| {
+        claims["sub"] = json!("tokenjane");
+        claims["email"] = json!("jane@example.org");
+    });
+    let with = |field: String| visit("/token", "plainjane").header("authorization", field);
+    assert_eq!(house.ask(with(format!("Bearer {token}"))).await.claims()["external_id"], "tokenjane");
+    assert_eq!(house.ask(with("Basic abc".to_owned())).await.claims()["external_id"], "plainjane");
+    for bad in [
+        "Bearer",
+        "Bearer x",
+        &format!("Bearer {token}x"),
+        &format!("bearer {}", desk.token(|_, c| c["exp"] = json!(1))),
+    ] {
+        let answer = house.ask(with(bad.to_owned())).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, "login_required".to_owned()), "{bad}");
+    }
+    desk.server.fail();
+    house.hands.advance(Duration::from_mins(1));
+    let stranger = TestKey::new("ES256", "new");
+    let unknown = format!("Bearer {}", stranger.token(&header_of(&stranger), &desk.claims()));
+    let answer = house.ask(with(unknown)).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "an outage is not a logout");
 }
 
 #[tokio::test]

@@ -136,10 +136,15 @@ impl House {
     /// A service of these settings.
     pub fn of(vars: &[(String, String)]) -> Self {
         let (clock, hands) = Clock::manual(START);
-        let mut config = Config::read(Env::new(vars.iter().cloned()), &clock).unwrap();
+        Self::by(vars, &clock, hands)
+    }
+
+    /// A service of these settings, by a clock that others look at too.
+    pub fn by(vars: &[(String, String)], clock: &Clock, hands: Hands) -> Self {
+        let mut config = Config::read(Env::new(vars.iter().cloned()), clock).unwrap();
         let records = Records::default();
         config.audit = AuditSettings::to(Some(Box::new(records.clone())));
-        Self { app: App::new(config, &clock).unwrap(), hands, records }
+        Self { app: App::new(config, clock).unwrap(), hands, records }
     }
 
     /// The shortest configuration with these changes.

@@ -17,6 +17,7 @@ mod docs;
 mod double;
 mod floorplan;
 mod forwarded;
+mod healthcare;
 mod jwks;
 mod jws;
 mod keys;

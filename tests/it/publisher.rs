@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -105,7 +106,9 @@ impl Publisher {
 
     /// Waits until so many have asked since the start.
     pub async fn has_been_asked(&self, times: usize) {
-        self.desk.count.subscribe().wait_for(|count| *count >= times).await.unwrap();
+        let mut count = self.desk.count.subscribe();
+        let asked = count.wait_for(|count| *count >= times);
+        tokio::time::timeout(Duration::from_secs(10), asked).await.expect("somebody asks").unwrap();
     }
 
     /// Holds answers back until [`Publisher::open`].

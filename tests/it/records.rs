@@ -143,6 +143,52 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
     }
 }
 
+/// Every setting that is declared secret, where a configuration can hold it: none prints its value.
+#[test]
+fn no_secret_setting_prints_its_value() {
+    let pem = countersign::signing::generate_pem(countersign::signing::Algorithm::named("ES256").unwrap()).unwrap();
+    let mask = |first: u8| {
+        use base64::Engine as _;
+        let bytes: Vec<u8> = (0..64).map(|i: u8| i.wrapping_mul(37).wrapping_add(first)).collect();
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    };
+    let vars = settings(
+        &BEHIND_PROXY,
+        &[
+            ("WIDGETS", "clinic,agent"),
+            ("WIDGET_PRESET", ""),
+            ("WIDGET_SECRET", ""),
+            ("FORWARDED_PROOF_SECRET_NEXT", NEXT),
+            ("AUDIT_KEY", AUDIT),
+            ("PSEUDONYM_KEY", &mask(1)),
+            ("PSEUDONYM_KEYS_OLD", &mask(2)),
+            ("WIDGET_CLINIC_PRESET", "healthcare-agent"),
+            ("WIDGET_CLINIC_APP_SECRET", "canary-app-secret-9Gf3Hn7Bs5Yc1kX4vQm8"),
+            ("WIDGET_CLINIC_WEBCHAT_SECRET", "canary-webchat-secret.5Yc1kX4vQm8"),
+            ("WIDGET_CLINIC_WEBCHAT_SECRET_NEXT", "canary-webchat-other.7Bs5Yc1kX4v"),
+            ("WIDGET_AGENT_PRESET", "copilot-studio"),
+            ("WIDGET_AGENT_AUDIENCE", "agent"),
+            ("WIDGET_AGENT_PRIVATE_KEY", &pem),
+            (
+                "WIDGET_AGENT_TOKEN_ENDPOINT",
+                "https://x.environment.api.powerplatform.com/powervirtualagents/botsbyschema/c/directline/token?api-version=1",
+            ),
+            ("WIDGET_AGENT_RENEWAL_SECRET", "canary-renewal-secret-4vQm8Zt2Lr6Wp0Jd"),
+        ],
+    );
+    let config = Config::read(Env::new(vars.clone()), &countersign::clock::Clock::system()).unwrap();
+    let shown = format!("{config:?}\n{}", countersign::env::effective_table(&config.reading.effective));
+    let secret = |name: &str| {
+        let bare = name.replace("WIDGET_CLINIC_", "WIDGET_").replace("WIDGET_AGENT_", "WIDGET_");
+        countersign::config::SECTIONS.iter().flat_map(|s| s.vars).any(|var| var.secret && var.name == bare)
+    };
+    let held: Vec<&(String, String)> = vars.iter().filter(|(name, _)| secret(name)).collect();
+    assert!(held.len() >= 10, "{}", held.len());
+    for (name, value) in held {
+        assert!(!shown.contains(value.as_str()) && !shown.contains("canary"), "{name} is printed: {shown}");
+    }
+}
+
 /// The same for mistakes: a wrong secret is named, never shown.
 #[test]
 fn no_mistake_shows_the_secret_it_is_about() {
