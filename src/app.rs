@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::env::Mistakes;
 use crate::issuance::Widgets;
 use crate::keyring::key_set;
-use crate::metrics::ReloadLabels;
+use crate::login::{Door, Report};
+use crate::metrics::{LoginLabels, ReloadLabels};
+use crate::state::Store;
 use crate::verifier;
 use crate::web::guard::Guard;
 use crate::web::listen::{Listener, Patience, serve};
@@ -37,6 +39,8 @@ pub struct App {
     pub front: Front,
     /// The operations side.
     pub admin: Admin,
+    /// The sessions of our own login, when there is one.
+    pub store: Option<Store>,
     files: BTreeSet<PathBuf>,
 }
 
@@ -49,6 +53,12 @@ pub enum StartError {
     /// A key does not do what it must.
     #[error("self-test failed: {0}")]
     SelfTest(String),
+    /// The session store cannot be used.
+    #[error("SESSION_STORE: {0}")]
+    Store(String),
+    /// Our own login cannot work.
+    #[error("LOGIN: {0}")]
+    Login(String),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] std::io::Error),
@@ -63,12 +73,19 @@ impl App {
         let mount = config.mount();
         let files = config.reading.files.clone();
         let names = config.admin_names.clone();
+        let (login, proxies) = (config.login.clone(), config.proxies.clone());
         let (parts, audit, limiter) = take_apart(config, clock)?;
         let audit = Audit::start(audit, clock.clone());
         let public = Arc::new(Public::new(parts, audit, limiter, clock.clone()));
+        let store = login.as_ref().map(|login| login.visits.store().clone());
+        if let Some(login) = login {
+            let report = report_to(&public);
+            let door = Door::new(login.settings, login.visits, proxies, clock, report).map_err(StartError::Login)?;
+            let _ = public.login.set(Arc::new(door));
+        }
         let front = Front::new(public.clone(), &mount);
         let admin = Admin::new(public.clone(), names);
-        Ok(Self { public, front, admin, files })
+        Ok(Self { public, front, admin, store, files })
     }
 
     /// Serves both listeners until `stop` completes.
@@ -81,6 +98,9 @@ impl App {
         reread: Reread,
         stop: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
+        if let Some(store) = &self.store {
+            store.open().await.map_err(StartError::Store)?;
+        }
         let (stopping, stopped) = watch::channel(false);
         let wait = |mut stopped: watch::Receiver<bool>| async move {
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -103,7 +123,7 @@ impl App {
             };
             tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
         });
-        let chores = tokio::spawn(chores(self.public.clone(), self.files, reread));
+        let chores = tokio::spawn(chores(self.public.clone(), self.store, self.files, reread));
         self.admin.set_ready(true);
         stop.await;
         // Probes see "not ready" first, while requests that already came are still answered.
@@ -167,7 +187,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
 /// How the configuration is read again when a file has changed.
 pub type Reread = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Reread) {
+async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<PathBuf>, reread: Reread) {
     let mut seen = fingerprint(&files).await;
     let mut since_sweep = Duration::ZERO;
     loop {
@@ -177,6 +197,7 @@ async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Rerea
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;
             public.limiter.forget_idle();
+            sweep(&public, store.as_ref()).await;
             public.metrics.audit_lost.set(i64::try_from(public.audit.lost()).unwrap_or(i64::MAX));
         }
         let now = fingerprint(&files).await;
@@ -195,7 +216,12 @@ pub fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
     let count = |outcome| public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     let read = reread().map_err(StartError::from).and_then(|config| {
         let files = config.reading.files.clone();
-        take_apart(config, &public.clock).map(|(parts, ..)| (parts, files))
+        let (login, proxies) = (config.login.clone(), config.proxies.clone());
+        let (parts, ..) = take_apart(config, &public.clock)?;
+        if let (Some(door), Some(login)) = (public.login.get(), login) {
+            door.replace(login.settings, login.visits, proxies).map_err(StartError::Login)?;
+        }
+        Ok((parts, files))
     });
     match read {
         Ok((parts, files)) => {
@@ -210,6 +236,36 @@ pub fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
             None
         }
     }
+}
+
+/// Forgets sessions that have ended and attempts that are long past.
+async fn sweep(public: &Public, store: Option<&Store>) {
+    if let Some(door) = public.login.get() {
+        door.forget_idle();
+    }
+    if let Some(store) = store
+        && let Err(down) = store.sweep().await
+    {
+        tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
+    }
+}
+
+/// Writes down and counts what happens at our own login.
+fn report_to(public: &Arc<Public>) -> Report {
+    let (audit, logins) = (public.audit.clone(), public.metrics.logins.clone());
+    Arc::new(move |event| {
+        let labels = LoginLabels { what: event.what, outcome: event.outcome, reason: event.reason };
+        logins.get_or_create(&labels).inc();
+        tracing::info!(
+            outcome = event.outcome,
+            reason = event.reason,
+            method = event.method,
+            subject = event.subject.map(|subject| audit.subject_hash(subject)),
+            client = event.client.map(|client| client.to_string()),
+            "{}",
+            event.what
+        );
+    })
 }
 
 async fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {

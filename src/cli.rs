@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod accounts;
 pub mod check;
 pub mod demo;
 pub mod health;
@@ -69,6 +70,8 @@ enum Command {
     Unmask(unmask::UnmaskArgs),
     /// Show the pseudonym under which a widget's vendor knows a visitor.
     Pseudonym(pseudonym::PseudonymArgs),
+    /// Add, change and list the local accounts of `LOGIN=accounts`.
+    Accounts(accounts::AccountsArgs),
     /// List every setting, as a table or as a commented file.
     Settings(settings::SettingsArgs),
     /// Ask a running service whether it is ready; for container health checks.
@@ -144,6 +147,7 @@ pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Wr
         Command::Keygen(args) => keygen::run(&args, &mut world),
         Command::Unmask(args) => unmask::run(&args, &mut world),
         Command::Pseudonym(args) => pseudonym::run(&args, &mut world),
+        Command::Accounts(args) => accounts::run(&args, &mut world),
         Command::Settings(args) => settings::run(&args, &mut world),
         Command::Health(args) => health::run(&args, &mut world).await,
         Command::Demo(args) => demo::run(&args, &mut world).await,

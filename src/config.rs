@@ -13,6 +13,8 @@ use crate::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
 use crate::issuance::Issuer;
 use crate::keyring::Keyring;
 use crate::limits::Limiter;
+use crate::login::accounts::Accounts;
+use crate::login::{self, oidc};
 use crate::origin::Origin;
 use crate::outbound::Outbound;
 use crate::peer::{TRUSTED_PROXIES, TrustedProxies};
@@ -22,9 +24,13 @@ use crate::session::Authenticator;
 use crate::sources::assertion::{self, Assertion};
 use crate::sources::bearer::{self, Bearer};
 use crate::sources::forwarded::{self, Forwarded};
+use crate::sources::own::{self, Own};
+use crate::sources::store::{self, HostStore};
 use crate::sources::upstream::{self, Upstream};
 use crate::sources::{Chain, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
+use crate::state::{Kept, place};
 use crate::telemetry;
+use crate::visits::{self, Visits};
 use crate::web::listen::Address;
 use crate::web::origin::OriginRules;
 use crate::web::token::TokenRules;
@@ -64,6 +70,12 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Source `assertion`: a signed identity header", vars: Assertion::VARS },
     Section { title: "Source `bearer`: access tokens", vars: Bearer::VARS },
     Section { title: "Source `upstream`: the host's session endpoint", vars: Upstream::VARS },
+    Section { title: "Source `store`: the host's tower-sessions record", vars: HostStore::VARS },
+    Section { title: "Source `login`: our own login", vars: login::Settings::VARS },
+    Section { title: "`LOGIN=oidc`: at the organisation's identity provider", vars: oidc::settings::Settings::VARS },
+    Section { title: "`LOGIN=accounts`: with local accounts", vars: Accounts::VARS },
+    Section { title: "Sessions of our own login", vars: visits::Settings::VARS },
+    Section { title: "Where they are kept", vars: place::Settings::VARS },
     Section { title: "Widgets", vars: Widget::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
     Section { title: "A widget's rules", vars: Policy::VARS },
@@ -84,6 +96,11 @@ const PREFIXES: &[&str] = &[
     "BEARER_",
     "FORWARDED_",
     "UPSTREAM_",
+    "STORE_",
+    "LOGIN",
+    "LOGOUT_",
+    "OIDC_",
+    "ACCOUNTS",
     "TOKEN_",
     "AUDIT_",
     "DIRECTLINE_",
@@ -129,6 +146,10 @@ pub struct Config {
     pub shared: Shared,
     /// The sources and the issuer over them.
     pub issuer: Issuer,
+    /// Our own login, when there is one.
+    pub login: Option<OwnLogin>,
+    /// What stays open when the configuration is read again.
+    pub kept: Kept,
     /// Allowances.
     pub limiter: Limiter,
     /// Where audit records go.
@@ -137,12 +158,29 @@ pub struct Config {
     pub reading: Reading,
 }
 
+/// Our own login and its sessions.
+#[derive(Debug, Clone)]
+pub struct OwnLogin {
+    /// How it works.
+    pub settings: login::Settings,
+    /// Its sessions.
+    pub visits: Visits,
+}
+
 impl Config {
     /// Reads everything, and names everything that is wrong.
     ///
     /// # Errors
     /// [`Mistakes`], all of them.
-    pub fn read(mut env: Env, clock: &Clock) -> Result<Self, Mistakes> {
+    pub fn read(env: Env, clock: &Clock) -> Result<Self, Mistakes> {
+        Self::read_again(env, clock, &Kept::default())
+    }
+
+    /// The same after something has changed: what can stay open stays open.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_again(mut env: Env, clock: &Clock, kept: &Kept) -> Result<Self, Mistakes> {
         let listen: Option<Address> = env.parse(&LISTEN);
         let admin_listen = read_admin(&mut env);
         let admin_names = AdminNames::read(&mut env);
@@ -152,7 +190,9 @@ impl Config {
         let proxies = TrustedProxies::read(&mut env);
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
-        let chain = read_chain(&mut env, &outbound, &proxies, unix, clock);
+        let login = login::Settings::read(&mut env, public_url.as_ref(), &other_origins, &outbound, clock);
+        let login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
+        let chain = read_chain(&mut env, &outbound, &proxies, unix, clock, login.as_ref());
         let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
         check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
@@ -174,6 +214,8 @@ impl Config {
             widgets,
             shared,
             issuer: Issuer::new(chain, clock.clone(), skew),
+            login,
+            kept: kept.clone(),
             limiter,
             audit,
             reading,
@@ -212,14 +254,40 @@ fn read_admin(env: &mut Env) -> Option<Address> {
     if off { None } else { env.parse(&ADMIN_LISTEN) }
 }
 
-fn read_chain(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, unix: bool, clock: &Clock) -> Chain {
-    let (order, on_outage) = read_order(env, &[forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME]);
+fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &Kept) -> Option<OwnLogin> {
+    let store = kept.store(&place::Settings::read(env)?, clock);
+    let visits = Visits::new(settings.visits.clone(), store, clock.clone());
+    Some(OwnLogin { settings, visits })
+}
+
+/// A login that nobody asks about, and a question about a login that does not exist, are both somebody's oversight.
+fn check_login(env: &mut Env, order: &[&'static str]) {
+    match (login::Settings::is_wanted(env), order.contains(&own::NAME)) {
+        (true, false) => env.mistake_in(&SESSION_SOURCES, "must hold `login`, or nobody who logs in here is known"),
+        (false, true) => env.mistake_in(&login::LOGIN, "is required for the source login: oidc or accounts"),
+        _ => {}
+    }
+}
+
+fn read_chain(
+    env: &mut Env,
+    outbound: &Outbound,
+    proxies: &TrustedProxies,
+    unix: bool,
+    clock: &Clock,
+    login: Option<&OwnLogin>,
+) -> Chain {
+    let known = [forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME, store::NAME, own::NAME];
+    let (order, on_outage) = read_order(env, &known);
+    check_login(env, &order);
     let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
     for name in order {
         let source: Option<Box<dyn Authenticator>> = match name {
             forwarded::NAME => Forwarded::read(env, proxies, unix).map(|s| Box::new(s) as _),
             assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
             bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
+            store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
+            own::NAME => login.map(|login| Box::new(Own::new(login.visits.clone())) as _),
             _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
         };
         sources.extend(source);

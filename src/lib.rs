@@ -25,7 +25,9 @@
 //! 4. [`claims`] fills the template: pure, typed, checked at start. [`signing`] holds the private keys and turns claims into
 //!    a proof. The [`verifier`] is the other side: it checks what we sign.
 //!    The visitor's id may be a [`pseudonym`], sealed by [`siv`], that only this organisation can read back.
-//! 5. [`limits`] holds what one visitor may ask for; [`audit`] writes down every decision; [`metrics`] counts.
+//! 5. Where nobody is logged in yet, [`login`] is a login of our own, and [`visits`] are its sessions. What outlives a
+//!    request is in [`state`]: session records under hashed names, in a file or on a server.
+//! 6. [`limits`] holds what one visitor may ask for; [`audit`] writes down every decision; [`metrics`] counts.
 //!
 //! # The doors
 //!
@@ -59,6 +61,7 @@ pub mod jwks;
 pub mod jws;
 pub mod keyring;
 pub mod limits;
+pub mod login;
 pub mod mapping;
 pub mod metrics;
 pub mod origin;
@@ -72,8 +75,10 @@ pub mod session;
 pub mod signing;
 pub mod siv;
 pub mod sources;
+pub mod state;
 pub mod telemetry;
 pub mod ticket;
 pub mod verifier;
+pub mod visits;
 pub mod web;
 pub mod widget;

@@ -53,7 +53,20 @@ pub struct Metrics {
     pub audit_lost: Gauge,
     /// Reloads of changed files, by whether they took effect.
     pub reloads: Family<ReloadLabels, Counter>,
+    /// Logins and logouts of our own login.
+    pub logins: Family<LoginLabels, Counter>,
     pulse: Mutex<Pulse>,
+}
+
+/// What happened at our own login.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LoginLabels {
+    /// `login`, `logout` or `back_channel_logout`.
+    pub what: &'static str,
+    /// `granted`, `refused` or `unavailable`.
+    pub outcome: &'static str,
+    /// Our own word for why.
+    pub reason: &'static str,
 }
 
 /// How a reload ended.
@@ -93,6 +106,8 @@ impl Default for Metrics {
         registry.register("audit_records_lost", "Audit records that could not be written", audit_lost.clone());
         let reloads = Family::default();
         registry.register("config_reloads", "Reloads of changed files", reloads.clone());
+        let logins = Family::default();
+        registry.register("logins", "Logins and logouts of our own login", logins.clone());
         Self {
             registry,
             issued,
@@ -103,6 +118,7 @@ impl Default for Metrics {
             forwarded_contradictions,
             audit_lost,
             reloads,
+            logins,
             pulse: Mutex::default(),
         }
     }

@@ -3,6 +3,8 @@
 pub mod assertion;
 pub mod bearer;
 pub mod forwarded;
+pub mod own;
+pub mod store;
 pub mod upstream;
 
 use std::fmt;
@@ -17,7 +19,7 @@ pub const SESSION_SOURCES: Var = Var::new(
     "SESSION_SOURCES",
     "",
     "forwarded,upstream",
-    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint).",
+    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint), store (the host's tower-sessions record), login (our own login).",
 );
 /// What an outage in one source means for the next.
 pub const SESSION_ON_OUTAGE: Var = Var::new(

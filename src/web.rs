@@ -14,8 +14,8 @@ pub mod session;
 pub mod token;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -32,6 +32,7 @@ use crate::clock::{Clock, random_id};
 use crate::env::Reading;
 use crate::issuance::{Issuer, Widgets};
 use crate::limits::Limiter;
+use crate::login::{self, Door};
 use crate::metrics::Metrics;
 use crate::peer::TrustedProxies;
 use guard::Guard;
@@ -74,6 +75,8 @@ pub struct Public {
     pub limiter: Limiter,
     /// Time.
     pub clock: Clock,
+    /// The door of our own login, when there is one. Not part of what reloads, because it counts attempts.
+    pub login: OnceLock<Arc<Door>>,
     ids: RequestIds,
 }
 
@@ -82,7 +85,15 @@ impl Public {
     #[must_use]
     pub fn new(parts: Parts, audit: Audit, limiter: Limiter, clock: Clock) -> Self {
         let parts = ArcSwap::from_pointee(parts);
-        Self { parts, audit, metrics: Metrics::default(), limiter, clock, ids: RequestIds::default() }
+        Self {
+            parts,
+            audit,
+            metrics: Metrics::default(),
+            limiter,
+            clock,
+            login: OnceLock::new(),
+            ids: RequestIds::default(),
+        }
     }
 
     /// The parts in force. A request keeps those it began with.
@@ -110,7 +121,7 @@ impl Front {
     pub fn new(public: Arc<Public>, mount: &str) -> Self {
         let mut router = Router::new();
         let mounts = if mount.is_empty() { vec![""] } else { vec!["", mount] };
-        for prefix in mounts {
+        for prefix in &mounts {
             router = router
                 .route(&format!("{prefix}/token"), any(token::answer))
                 .route(&format!("{prefix}/token/{{widget}}"), any(token::answer))
@@ -124,6 +135,10 @@ impl Front {
             router = script::route(router, prefix);
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
+        let router = match public.login.get() {
+            Some(door) => router.merge(login::front::routes(door.clone(), &mounts)),
+            None => router,
+        };
         Self { public, router }
     }
 

@@ -20,11 +20,12 @@ pub async fn run(world: &mut World<'_>) -> anyhow::Result<Exit> {
     for warning in &config.reading.warnings {
         tracing::warn!("{warning}");
     }
+    let kept = config.kept.clone();
     let listeners = Listeners::bind(&config).await?;
     announce(&config, &listeners);
     let app = App::new(config, &world.clock)?;
     let (vars, clock) = (Arc::new(world.vars.clone()), world.clock.clone());
-    let reread: Reread = Box::new(move || Config::read(Env::new(vars.iter().cloned()), &clock));
+    let reread: Reread = Box::new(move || Config::read_again(Env::new(vars.iter().cloned()), &clock, &kept));
     app.serve(listeners, reread, stop_signal()?).await?;
     tracing::info!("stopped");
     Ok(Exit::Well)

@@ -26,6 +26,10 @@ impl Page {
         Self { status, headers: String::new(), body: Vec::new() }
     }
 
+    pub fn answering(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     pub fn with(mut self, name: &str, value: &str) -> Self {
         use std::fmt::Write as _;
         write!(self.headers, "{name}: {value}\r\n").unwrap();

@@ -1,0 +1,135 @@
+//! `countersign accounts`: the accounts file of `LOGIN=accounts`.
+
+use std::io::BufRead as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use secrecy::SecretString;
+
+use super::{Exit, World};
+use crate::clock::random_bytes;
+use crate::login::accounts::book::{BadBook, Book, Newcomer, edit};
+use crate::secret::Encoding;
+
+/// Which file, and what to do with it.
+#[derive(Debug, Args)]
+pub struct AccountsArgs {
+    /// The accounts file, as `ACCOUNTS_FILE` names it.
+    #[arg(long, global = true, default_value = "accounts.jsonl", value_name = "FILE")]
+    file: PathBuf,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Add an account. The password is the first line of standard input.
+    Add(AddArgs),
+    /// Give an account another password: the first line of standard input.
+    Password(PasswordArgs),
+    /// Close an account without removing it.
+    Disable(NameArgs),
+    /// Open a closed account again.
+    Enable(NameArgs),
+    /// Remove an account. Whoever gets its name later does not get its conversations.
+    Remove(NameArgs),
+    /// List the accounts.
+    List,
+}
+
+#[derive(Debug, Args)]
+struct AddArgs {
+    /// What is typed at login.
+    username: String,
+    /// Display name.
+    #[arg(long)]
+    name: Option<String>,
+    /// E-mail address.
+    #[arg(long)]
+    email: Option<String>,
+    /// A group; may be given several times.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// The stable id, when it must be a certain one.
+    #[arg(long)]
+    subject: Option<String>,
+    /// Make a password and print it, instead of reading one.
+    #[arg(long)]
+    generate: bool,
+}
+
+#[derive(Debug, Args)]
+struct PasswordArgs {
+    /// Whose.
+    username: String,
+    /// Make a password and print it, instead of reading one.
+    #[arg(long)]
+    generate: bool,
+}
+
+#[derive(Debug, Args)]
+struct NameArgs {
+    /// Whose.
+    username: String,
+}
+
+/// Reads or changes the file.
+///
+/// # Errors
+/// What is wrong with the file, the name or the password.
+pub fn run(args: &AccountsArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+    let file = &args.file;
+    match &args.action {
+        Action::Add(add) => {
+            let password = password(add.generate, world)?;
+            edit(file, |book| book.add(newcomer(add), &password))?;
+        }
+        Action::Password(whose) => {
+            let password = password(whose.generate, world)?;
+            change(file, |book| book.set_password(&whose.username, &password))?;
+        }
+        Action::Disable(whose) => change(file, |book| book.set_disabled(&whose.username, true))?,
+        Action::Enable(whose) => change(file, |book| book.set_disabled(&whose.username, false))?,
+        Action::Remove(whose) => change(file, |book| book.remove(&whose.username))?,
+        Action::List => list(&Book::load(file)?, world)?,
+    }
+    Ok(Exit::Well)
+}
+
+/// Only adding begins a new file: a mistyped path must not become an empty one.
+fn change(file: &std::path::Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+    let mut book = Book::load(file)?;
+    change(&mut book)?;
+    book.save(file)
+}
+
+fn newcomer(add: &AddArgs) -> Newcomer {
+    Newcomer {
+        username: add.username.clone(),
+        subject: add.subject.clone(),
+        name: add.name.clone(),
+        email: add.email.clone(),
+        groups: add.groups.clone(),
+    }
+}
+
+/// Never from the command line: other users of the machine can read that.
+fn password(generate: bool, world: &mut World<'_>) -> anyhow::Result<SecretString> {
+    if generate {
+        let made = Encoding::Base64Url.encode(&random_bytes::<15>());
+        writeln!(world.out, "{made}")?;
+        return Ok(made.into());
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
+}
+
+fn list(book: &Book, world: &mut World<'_>) -> std::io::Result<()> {
+    for account in book.accounts() {
+        let state = if account.disabled { "closed" } else { "open" };
+        let groups = account.groups.join(",");
+        writeln!(world.out, "{}\t{}\t{state}\t{groups}", account.username, account.subject)?;
+    }
+    Ok(())
+}

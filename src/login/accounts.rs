@@ -1,0 +1,127 @@
+//! Local accounts: for organisations without a login of their own, and for trying things out.
+
+pub mod book;
+pub mod patience;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use crate::env::{Env, Var};
+use crate::identity::Identity;
+use crate::login::accounts::book::{Book, PASSWORD_MOST};
+use crate::login::accounts::patience::Patience;
+
+/// The accounts.
+pub const ACCOUNTS: Var = Var::secret(
+    "ACCOUNTS",
+    "The accounts of LOGIN=accounts, one JSON object per line. Give it as ACCOUNTS_FILE; `countersign accounts add` writes that file, and a change takes effect without a restart.",
+);
+
+/// How this login is called in records.
+pub const METHOD: &str = "accounts";
+
+/// Hashes that are worked on at once. Each takes a core, and 19 MiB, for some 20 ms.
+const AT_ONCE: usize = 2;
+/// Attempts that may wait for their turn: a second's worth. Whoever comes later is told so at once.
+const WAITING: usize = 64;
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Name or password is wrong; which of them, nobody is told.
+    Wrong,
+    /// Too many attempts.
+    TooMany(Duration),
+    /// Too many are logging in at this moment.
+    Busy,
+}
+
+/// The accounts, and who may try when.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    book: Arc<Book>,
+    gate: Gate,
+}
+
+/// What outlives a change of the accounts: attempts that were made, and those being made.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Who has tried how often.
+    pub patience: Arc<Patience>,
+    working: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// Nobody has tried anything yet.
+    #[must_use]
+    pub fn new(patience: Patience) -> Self {
+        let working = Arc::new(Semaphore::new(AT_ONCE));
+        Self { patience: Arc::new(patience), working, waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)) }
+    }
+}
+
+impl Accounts {
+    /// The settings of this room.
+    pub const VARS: &[&Var] = &[&ACCOUNTS];
+
+    /// Reads the accounts; `None` after naming what is wrong.
+    pub fn read(env: &mut Env) -> Option<Arc<Book>> {
+        let Some(text) = env.text(&ACCOUNTS) else {
+            env.mistake_in(
+                &ACCOUNTS,
+                "is required for LOGIN=accounts: name the file that `countersign accounts add` writes in ACCOUNTS_FILE",
+            );
+            return None;
+        };
+        match Book::parse(&text) {
+            Ok(book) if book.accounts().is_empty() => {
+                env.mistake_in(&ACCOUNTS, "holds no account; `countersign accounts add` adds one");
+                None
+            }
+            Ok(book) => Some(Arc::new(book)),
+            Err(problem) => {
+                env.mistake_in(&ACCOUNTS, &problem.to_string());
+                None
+            }
+        }
+    }
+
+    /// These accounts behind this gate.
+    #[must_use]
+    pub fn new(book: Arc<Book>, gate: Gate) -> Self {
+        Self { book, gate }
+    }
+
+    /// Whose name and password these are.
+    ///
+    /// # Errors
+    /// [`Denied`]. An attempt that is denied for being one too many is not looked at: its answer says nothing about the
+    /// password.
+    pub async fn check(
+        &self,
+        username: &str,
+        password: SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<Identity, Denied> {
+        let _place = self.gate.waiting.try_acquire().map_err(|_| Denied::Busy)?;
+        let attempt = self.gate.patience.admit(username, address).map_err(Denied::TooMany)?;
+        let _turn = self.gate.working.acquire().await.map_err(|_| Denied::Busy)?;
+        let (book, name) = (self.book.clone(), username.to_owned());
+        let checked = tokio::task::spawn_blocking(move || book.check(&name, &password)).await;
+        let identity = checked.ok().flatten().ok_or(Denied::Wrong)?;
+        attempt.forgive();
+        Ok(identity)
+    }
+}
+
+/// Whether these can be a name and a password at all. Nothing else is hashed, and nothing empty is ever asked about.
+#[must_use]
+pub fn is_plausible(username: &str, password: &str) -> bool {
+    let name = (1..=1024).contains(&username.trim().len());
+    name && (1..=PASSWORD_MOST).contains(&password.len())
+}

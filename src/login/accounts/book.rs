@@ -1,0 +1,389 @@
+//! The accounts file: one JSON object per line, passwords as argon2id hashes (RFC 9106) in PHC notation.
+//!
+//! ```json
+//! {"username":"anna","subject":"u_4l9…","name":"Anna Berg","groups":["nurses"],"password":"$argon2id$v=19$…"}
+//! ```
+//!
+//! A line's `subject` is made when the account is added and never again, so that a name that is given to somebody else
+//! does not inherit the first one's conversations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{
+    Algorithm, Argon2, CustomizedPasswordHasher as _, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::clock::{random_bytes, random_id};
+use crate::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, SUBJECT_MAX, Subject, tidy};
+use crate::secret::is_placeholder;
+
+/// Largest accounts file. Whoever has more accounts than this has a directory, and the directory has a login.
+const FILE_MAX: u64 = 256 * 1024;
+/// Shortest password that is taken, in characters.
+pub const PASSWORD_LEAST: usize = 12;
+/// Longest password that is looked at, in bytes: hashing takes longer the longer it is.
+pub const PASSWORD_MOST: usize = 1024;
+/// Memory (KiB) and passes of a new hash: OWASP's first recommendation for argon2id.
+const MEMORY: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+/// Most memory and passes that a hash in the file may ask for, or one line could stop the service.
+const MEMORY_MOST: u32 = 256 * 1024;
+const PASSES_MOST: u32 = 16;
+
+/// One line of the file.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// What is typed at login. Case does not matter.
+    pub username: String,
+    /// The visitor's stable id.
+    pub subject: String,
+    /// Display name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// E-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether the address is verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    /// Groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// BCP 47 language tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Further values for claim templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Value>,
+    /// Whether the account is closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// The password's hash.
+    password: String,
+}
+
+/// Redacted: it is about a person, and ends with a hash.
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("disabled", &self.disabled).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a person when their account is added.
+#[derive(Debug, Clone, Default)]
+pub struct Newcomer {
+    /// What is typed at login.
+    pub username: String,
+    /// The stable id, when it must be a certain one; otherwise a random one is made.
+    pub subject: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+}
+
+/// Why an accounts file cannot be used or changed. Names lines and rules, never a password or a hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBook {
+    /// The file cannot be read or written.
+    #[error("{path} cannot be {done} ({problem})")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What was being done with it.
+        done: &'static str,
+        /// What the system said.
+        problem: String,
+    },
+    /// A line is not an account.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Counted from one.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// There is such an account already.
+    #[error("there is an account of this name already")]
+    Taken,
+    /// There is no such account.
+    #[error("there is no account of this name")]
+    Unknown,
+    /// The name, or what else is said of the person, cannot be used.
+    #[error("{0}")]
+    Unfit(String),
+    /// The password cannot be used.
+    #[error("the password {0}")]
+    Password(&'static str),
+}
+
+/// The accounts of a file.
+#[derive(Debug, Default)]
+pub struct Book {
+    accounts: Vec<Account>,
+    by_name: HashMap<String, usize>,
+    costliest: Params,
+}
+
+impl Book {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`BadBook`]: the file, or its first line that is wrong.
+    pub fn load(path: &Path) -> Result<Self, BadBook> {
+        let unreadable = |e: std::io::Error| bad_file(path, "read", &e);
+        if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
+            let problem = format!("larger than {FILE_MAX} bytes");
+            return Err(BadBook::File { path: path.to_owned(), done: "read", problem });
+        }
+        Self::parse(&std::fs::read_to_string(path).map_err(unreadable)?)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`BadBook::Line`] for the first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, BadBook> {
+        let mut book = Self::default();
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let wrong = |problem: String| BadBook::Line { line: at + 1, problem };
+            // The parser's own words would quote the line.
+            let account: Account =
+                serde_json::from_str(line).map_err(|e| wrong(format!("not an account (column {})", e.column())))?;
+            book.take(account).map_err(|problem| wrong(problem.to_string()))?;
+        }
+        Ok(book)
+    }
+
+    fn take(&mut self, account: Account) -> Result<(), BadBook> {
+        let cost = params_of(&account.password)?;
+        account.identity()?;
+        let name = folded(&account.username)?;
+        if self.by_name.insert(name, self.accounts.len()).is_some() {
+            return Err(BadBook::Taken);
+        }
+        if work(&cost) > work(&self.costliest) {
+            self.costliest = cost;
+        }
+        self.accounts.push(account);
+        Ok(())
+    }
+
+    /// Every account, in the order of the file.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Whether this is the password of an account of this name that is open. Takes the same time whether there is such an
+    /// account or not: tens of milliseconds, so not to be called where others wait.
+    #[must_use]
+    pub fn check(&self, username: &str, password: &SecretString) -> Option<Identity> {
+        let password = normal(password);
+        let password = password.expose_secret().as_bytes();
+        let Some(account) = self.known(username) else {
+            let salt = random_bytes::<16>();
+            let hashed = Argon2::default().hash_password_with_params(password, &salt, self.costliest.clone());
+            drop(std::hint::black_box(hashed));
+            return None;
+        };
+        let right = Argon2::default().verify_password(password, account.password.as_str()).is_ok();
+        if right && !account.disabled { account.identity().ok() } else { None }
+    }
+
+    /// How much work [`Book::check`] is for this name: memory (KiB) and passes.
+    #[must_use]
+    pub fn cost(&self, username: &str) -> (u32, u32) {
+        let known = self.known(username).and_then(|account| params_of(&account.password).ok());
+        let params = known.unwrap_or_else(|| self.costliest.clone());
+        (params.m_cost(), params.t_cost())
+    }
+
+    fn known(&self, username: &str) -> Option<&Account> {
+        folded(username).ok().and_then(|name| self.by_name.get(&name)).map(|at| &self.accounts[*at])
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// [`BadBook`] when the name is taken, or something cannot be used.
+    pub fn add(&mut self, newcomer: Newcomer, password: &SecretString) -> Result<(), BadBook> {
+        folded(&newcomer.username)?;
+        check_password(password, &newcomer.username)?;
+        let account = Account {
+            subject: newcomer.subject.unwrap_or_else(|| format!("u_{}", random_id())),
+            username: newcomer.username,
+            name: newcomer.name,
+            email: newcomer.email,
+            email_verified: None,
+            groups: newcomer.groups,
+            locale: None,
+            attributes: BTreeMap::new(),
+            disabled: false,
+            password: hash(password)?,
+        };
+        if self.accounts.iter().any(|known| known.subject == account.subject) {
+            return Err(BadBook::Unfit("there is an account with this subject already".to_owned()));
+        }
+        self.take(account)
+    }
+
+    /// Gives an account another password.
+    ///
+    /// # Errors
+    /// [`BadBook`] when there is no such account or the password cannot be used.
+    pub fn set_password(&mut self, username: &str, password: &SecretString) -> Result<(), BadBook> {
+        check_password(password, username)?;
+        let hash = hash(password)?;
+        self.account(username)?.password = hash;
+        Ok(())
+    }
+
+    /// Closes an account, or opens it again.
+    ///
+    /// # Errors
+    /// [`BadBook::Unknown`].
+    pub fn set_disabled(&mut self, username: &str, disabled: bool) -> Result<(), BadBook> {
+        self.account(username)?.disabled = disabled;
+        Ok(())
+    }
+
+    /// Removes an account.
+    ///
+    /// # Errors
+    /// [`BadBook::Unknown`].
+    pub fn remove(&mut self, username: &str) -> Result<(), BadBook> {
+        let at = *self.by_name.get(&folded(username)?).ok_or(BadBook::Unknown)?;
+        let mut rest = std::mem::take(self).accounts;
+        rest.remove(at);
+        rest.into_iter().try_for_each(|account| self.take(account))
+    }
+
+    fn account(&mut self, username: &str) -> Result<&mut Account, BadBook> {
+        let at = *self.by_name.get(&folded(username)?).ok_or(BadBook::Unknown)?;
+        Ok(&mut self.accounts[at])
+    }
+
+    /// Writes the file, readable by its owner only, so that a reader sees the old one or the new one and never half of
+    /// either.
+    ///
+    /// # Errors
+    /// [`BadBook::File`].
+    pub fn save(&self, path: &Path) -> Result<(), BadBook> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let unwritable = |e: std::io::Error| bad_file(path, "written", &e);
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}", random_id()));
+        let beside = PathBuf::from(beside);
+        let mut file = std::fs::OpenOptions::new();
+        let mut file = file.write(true).create_new(true).mode(0o600).open(&beside).map_err(unwritable)?;
+        let written = self.text().and_then(|text| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
+        let moved = written.and_then(|()| std::fs::rename(&beside, path));
+        if moved.is_err() {
+            drop(std::fs::remove_file(&beside));
+        }
+        moved.map_err(unwritable)
+    }
+
+    fn text(&self) -> std::io::Result<String> {
+        let mut text = String::new();
+        for account in &self.accounts {
+            text.push_str(&serde_json::to_string(account)?);
+            text.push('\n');
+        }
+        Ok(text)
+    }
+}
+
+/// Reads the file, or begins one, changes it and writes it: what `countersign accounts` does.
+///
+/// # Errors
+/// [`BadBook`].
+pub fn edit(path: &Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+    let mut book = if path.exists() { Book::load(path)? } else { Book::default() };
+    change(&mut book)?;
+    book.save(path)
+}
+
+impl Account {
+    fn identity(&self) -> Result<Identity, BadBook> {
+        let unfit = |what: &'static str| move |e| BadBook::Unfit(format!("the {what} cannot be used: {e}"));
+        let subject = tidy(&self.subject, SUBJECT_MAX).map_err(unfit("subject"))?.unwrap_or_default();
+        let mut identity = Identity::new(Subject::new(&subject).map_err(unfit("subject"))?);
+        let text = |text: &Option<String>, max, what| match text {
+            Some(text) => tidy(text, max).map_err(unfit(what)),
+            None => Ok(None),
+        };
+        identity.name = text(&self.name, NAME_MAX, "name")?;
+        identity.email = text(&self.email, EMAIL_MAX, "e-mail address")?;
+        identity.email_verified = self.email_verified;
+        identity.locale = text(&self.locale, ITEM_MAX, "locale")?;
+        for group in self.groups.iter().take(GROUPS_MAX) {
+            identity.groups.extend(tidy(group, ITEM_MAX).map_err(unfit("group"))?);
+        }
+        identity.attributes = self.attributes.clone();
+        Ok(identity)
+    }
+}
+
+fn bad_file(path: &Path, done: &'static str, error: &std::io::Error) -> BadBook {
+    BadBook::File { path: path.to_owned(), done, problem: error.kind().to_string() }
+}
+
+/// The name as it is looked up.
+fn folded(username: &str) -> Result<String, BadBook> {
+    let tidied = tidy(username, NAME_MAX).map_err(|e| BadBook::Unfit(format!("the user name cannot be used: {e}")))?;
+    tidied.map(|name| name.to_lowercase()).ok_or_else(|| BadBook::Unfit("the user name is empty".to_owned()))
+}
+
+/// The password as it is hashed: the same whichever keyboard composed its letters (RFC 8265 section 4.2).
+fn normal(password: &SecretString) -> SecretString {
+    password.expose_secret().nfc().collect::<String>().into()
+}
+
+fn check_password(password: &SecretString, username: &str) -> Result<(), BadBook> {
+    let text = password.expose_secret();
+    let problem = match () {
+        () if text.chars().count() < PASSWORD_LEAST => "is shorter than 12 characters",
+        () if text.len() > PASSWORD_MOST => "is longer than 1024 bytes",
+        () if text.to_lowercase().contains(&username.trim().to_lowercase()) => "contains the user name",
+        () if is_placeholder(text) => "is a placeholder, or the same few characters over and over",
+        () => return Ok(()),
+    };
+    Err(BadBook::Password(problem))
+}
+
+fn hash(password: &SecretString) -> Result<String, BadBook> {
+    let unusable = |_| BadBook::Password("cannot be hashed");
+    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|_| BadBook::Password("cannot be hashed"))?;
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash: PasswordHash = argon
+        .hash_password_with_salt(normal(password).expose_secret().as_bytes(), &random_bytes::<16>())
+        .map_err(unusable)?;
+    Ok(hash.to_string())
+}
+
+/// The cost of a hash; an error for one that is not argon2id or costs more than any login may.
+fn params_of(hash: &str) -> Result<Params, BadBook> {
+    let unfit = || BadBook::Password("is not an argon2id hash in PHC notation; `countersign accounts add` makes one");
+    let hash = PasswordHash::new(hash).map_err(|_| unfit())?;
+    let params = Params::try_from(&hash).map_err(|_| unfit())?;
+    let whole = hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some();
+    let bounded = params.m_cost() <= MEMORY_MOST && params.t_cost() <= PASSES_MOST && params.p_cost() <= 8;
+    if whole && bounded { Ok(params) } else { Err(unfit()) }
+}
+
+fn work(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}

@@ -1,0 +1,320 @@
+//! Login at the organisation's own identity provider: `OpenID` Connect, authorization code with proof key (O-1 to O-6).
+//!
+//! This room speaks to the provider and to nobody else: it makes the address to send the visitor to, and turns what they
+//! bring back into somebody who has proved who they are. Cookies, pages and sessions are the front's.
+
+pub mod logout;
+pub mod settings;
+pub mod wire;
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use serde_json::Value;
+use url::Url;
+
+use crate::clock::{Clock, UnixTime};
+use crate::jwks::Keys;
+use crate::jwks::discovery::{Metadata, Provider};
+use crate::jwks::remote::Unavailable;
+use crate::jws::Verifier;
+use crate::jws::rejected::{Failure, Rejected};
+use crate::jws::rules::{Audience, Rules};
+use crate::jws::times::{SKEW, numeric_date};
+use crate::login::oidc::settings::{Ask, Settings};
+use crate::login::oidc::wire::{Client, Tokens};
+use crate::login::transaction::Transaction;
+use crate::outbound::Outbound;
+use crate::secret;
+use crate::visits::{Arrival, ProviderSession};
+
+/// How this login is called in records.
+pub const METHOD: &str = "oidc";
+
+/// Longest code or text of an answer that is looked at.
+const ANSWER_MAX: usize = 4096;
+
+/// Claims that belong to the ID token itself. What the userinfo endpoint says under these names is not listened to.
+const OF_THE_TOKEN: [&str; 14] =
+    ["iss", "aud", "exp", "iat", "nbf", "jti", "azp", "nonce", "auth_time", "acr", "amr", "sid", "at_hash", "events"];
+
+/// Why nobody has logged in. Says which step failed, and nothing that somebody else said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// The provider says that the visitor did not want to, or may not.
+    Declined(&'static str),
+    /// What came back does not hold.
+    Rejected(&'static str),
+    /// The provider could not be asked.
+    Outage(&'static str),
+}
+
+impl Failed {
+    /// The word for logs and metrics.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Declined(reason) | Self::Rejected(reason) | Self::Outage(reason) => reason,
+        }
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(rejected) => Self::Rejected(rejected.reason()),
+            Failure::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<Unavailable> for Failed {
+    fn from(unavailable: Unavailable) -> Self {
+        tracing::warn!(reason = unavailable.reason, "the identity provider's documents cannot be had");
+        Self::Outage("provider_documents")
+    }
+}
+
+impl From<Rejected> for Failed {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected.reason())
+    }
+}
+
+/// What the provider's redirect carried (RFC 6749 section 4.1.2, RFC 9207).
+#[derive(Clone, Default)]
+pub struct Answer {
+    /// The code.
+    pub code: Option<String>,
+    /// Which login it answers.
+    pub state: Option<String>,
+    /// Whose answer it is.
+    pub issuer: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Redacted: a code is as good as a password for a minute.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("code", &self.code.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// Reads a query; `None` when a name stands twice in it, or something is longer than any provider makes it.
+    #[must_use]
+    pub fn read(query: &str) -> Option<Self> {
+        let mut answer = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let slot = match name.as_ref() {
+                "code" => &mut answer.code,
+                "state" => &mut answer.state,
+                "iss" => &mut answer.issuer,
+                "error" => &mut answer.error,
+                _ => continue,
+            };
+            if value.len() > ANSWER_MAX || slot.replace(value.into_owned()).is_some() {
+                return None;
+            }
+        }
+        Some(answer)
+    }
+}
+
+/// A client of one identity provider.
+#[derive(Debug)]
+pub struct Oidc {
+    settings: Settings,
+    provider: Provider,
+    id_tokens: Verifier,
+    logout_tokens: Verifier,
+    client: Client,
+    redirect_uri: String,
+    clock: Clock,
+}
+
+impl Oidc {
+    /// A client of the provider of these settings. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A sentence for the operator when the issuer may not be called.
+    pub fn new(settings: Settings, base: &str, outbound: &Outbound, clock: &Clock) -> Result<Self, String> {
+        let provider = Provider::new(&settings.issuer, outbound, clock.clone())?;
+        let audience = Audience::Only(vec![settings.client_id.clone()]);
+        let rules = Rules::new(settings.algorithms.clone(), &settings.issuer, audience);
+        let logout_rules = Rules { types: logout::TYPES, max_age: Some(logout::LONGEST), ..rules.clone() };
+        let keys = Keys::of(provider.clone());
+        Ok(Self {
+            id_tokens: Verifier::new(rules, keys.clone(), clock.clone()),
+            logout_tokens: Verifier::new(logout_rules, keys, clock.clone()),
+            client: Client::new(&settings, outbound.clone(), clock.clone()),
+            redirect_uri: format!("{base}/login/callback"),
+            provider,
+            settings,
+            clock: clock.clone(),
+        })
+    }
+
+    /// The redirect address to be registered with the provider.
+    #[must_use]
+    pub fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Fetches the provider's documents before the first login, for readiness.
+    ///
+    /// # Errors
+    /// [`Failed::Outage`].
+    pub async fn warm(&self) -> Result<(), Failed> {
+        Ok(self.id_tokens.warm().await?)
+    }
+
+    /// Where to send the visitor.
+    ///
+    /// # Errors
+    /// [`Failed::Outage`] when the provider does not say.
+    pub async fn begin(&self, transaction: &Transaction) -> Result<Url, Failed> {
+        let metadata = self.provider.metadata().await?;
+        let endpoint = metadata.endpoint("authorization_endpoint");
+        let mut address = endpoint.ok_or(Failed::Outage("no_authorization_endpoint"))?;
+        address
+            .query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", &self.redirect_uri)
+            .append_pair("scope", &self.settings.scopes)
+            .append_pair("state", &transaction.state)
+            .append_pair("nonce", &transaction.nonce)
+            .append_pair("code_challenge", &challenge(&transaction.verifier))
+            .append_pair("code_challenge_method", "S256")
+            .extend_pairs(self.settings.extra_pairs());
+        Ok(address)
+    }
+
+    /// Who it is that came back.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn finish(&self, answer: &Answer, transaction: &Transaction) -> Result<Arrival, Failed> {
+        let metadata = self.provider.metadata().await?;
+        self.check_issuer(answer, &metadata)?;
+        if let Some(error) = &answer.error {
+            return Err(declined(error));
+        }
+        let code = answer.code.as_ref().filter(|code| !code.is_empty()).ok_or(Failed::Rejected("no_code"))?;
+        let code = SecretString::from(code.as_str());
+        let tokens = self.client.exchange(&metadata, &code, &self.redirect_uri, &transaction.verifier).await?;
+        let verified = self.id_tokens.verify(secrecy::ExposeSecret::expose_secret(&tokens.id_token).as_bytes()).await?;
+        let claims = verified.claims;
+        check_nonce(&claims, &transaction.nonce)?;
+        self.check_strength(&claims)?;
+        let authenticated_at = self.check_age(&claims)?;
+        let everything = self.with_userinfo(&metadata, claims.clone(), &tokens).await?;
+        self.arrival(&claims, &everything, authenticated_at, tokens)
+    }
+
+    /// Two providers and one client must not be confused (RFC 9207): whoever says that it names itself must do so.
+    fn check_issuer(&self, answer: &Answer, metadata: &Metadata) -> Result<(), Failed> {
+        let promised = metadata.flag("authorization_response_iss_parameter_supported");
+        match &answer.issuer {
+            Some(issuer) if *issuer == self.settings.issuer => Ok(()),
+            None if !promised => Ok(()),
+            _ => Err(Failed::Rejected("answer_issuer")),
+        }
+    }
+
+    fn check_strength(&self, claims: &Value) -> Result<(), Failed> {
+        let says = |name: &str, wanted: &[String]| match claims.get(name) {
+            Some(Value::String(own)) => wanted.contains(own),
+            Some(Value::Array(own)) => own.iter().filter_map(Value::as_str).any(|own| wanted.iter().any(|w| w == own)),
+            _ => false,
+        };
+        let Settings { acr, amr, .. } = &self.settings;
+        if !acr.is_empty() && !says("acr", acr) {
+            return Err(Failed::Rejected("acr"));
+        }
+        if amr.is_empty() || says("amr", amr) { Ok(()) } else { Err(Failed::Rejected("amr")) }
+    }
+
+    /// When the visitor proved who they are: as the provider says, and not too long ago where that matters.
+    fn check_age(&self, claims: &Value) -> Result<UnixTime, Failed> {
+        let now = self.clock.now();
+        let stated = claims.get("auth_time").map(|time| numeric_date(time).ok_or(Failed::Rejected("auth_time")));
+        let stated = stated.transpose()?;
+        if stated.is_some_and(|time| time > now.plus(SKEW)) {
+            return Err(Failed::Rejected("auth_time"));
+        }
+        let fresh = |most: Duration| stated.is_some_and(|time| now <= time.plus(most).plus(SKEW));
+        match self.settings.max_age {
+            Some(most) if !fresh(most) => Err(Failed::Rejected("max_age")),
+            _ => Ok(stated.map_or(now, |time| time.min(now))),
+        }
+    }
+
+    /// The ID token's claims, and what the userinfo endpoint adds about the same person (`OpenID` Connect Core 1.0 section
+    /// 5.3). Where both say something, the signed word counts.
+    async fn with_userinfo(&self, metadata: &Metadata, mut claims: Value, tokens: &Tokens) -> Result<Value, Failed> {
+        let endpoint = metadata.endpoint("userinfo_endpoint").filter(|_| self.settings.userinfo == Ask::Auto);
+        let (Some(endpoint), Some(access)) = (endpoint, &tokens.access_token) else { return Ok(claims) };
+        let more = self.client.userinfo(&endpoint, access).await?;
+        let same = more.get("sub").and_then(Value::as_str).is_some_and(|sub| claims.get("sub") == Some(&sub.into()));
+        if !same {
+            return Err(Failed::Rejected("userinfo_subject"));
+        }
+        if let (Value::Object(claims), Value::Object(more)) = (&mut claims, more) {
+            for (name, value) in more.into_iter().filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str())) {
+                claims.entry(name).or_insert(value);
+            }
+        }
+        Ok(claims)
+    }
+
+    fn arrival(
+        &self,
+        claims: &Value,
+        everything: &Value,
+        authenticated_at: UnixTime,
+        tokens: Tokens,
+    ) -> Result<Arrival, Failed> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let subject = text("sub").filter(|sub| sub.len() <= 255).ok_or(Rejected::Subject)?.to_owned();
+        let session = text("sid").map(str::to_owned);
+        let mapped = self.settings.mapping.apply(everything).ok_or(Rejected::Subject)?;
+        let mut identity = mapped.identity;
+        for name in ["acr", "amr"] {
+            let stated = claims.get(name).filter(|value| value.to_string().len() <= 1024).cloned();
+            identity.attributes.extend(stated.map(|value| (name.to_owned(), value)));
+        }
+        let issuer = self.settings.issuer.clone();
+        let provider = ProviderSession { issuer, subject, session, id_token: tokens.id_token };
+        Ok(Arrival { identity, method: METHOD, authenticated_at, ends_at: mapped.expires_at, provider: Some(provider) })
+    }
+}
+
+/// RFC 7636 section 4.2.
+fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
+}
+
+fn check_nonce(claims: &Value, nonce: &str) -> Result<(), Failed> {
+    let sent = claims.get("nonce").and_then(Value::as_str).unwrap_or_default();
+    if secret::same(sent.as_bytes(), nonce.as_bytes()) { Ok(()) } else { Err(Failed::Rejected("nonce")) }
+}
+
+/// The provider's error in a word of ours: its own text goes nowhere.
+fn declined(error: &str) -> Failed {
+    match error {
+        "access_denied" => Failed::Declined("access_denied"),
+        "login_required" | "interaction_required" | "account_selection_required" | "consent_required" => {
+            Failed::Declined("interaction_required")
+        }
+        "unmet_authentication_requirements" => Failed::Declined("acr"),
+        "server_error" | "temporarily_unavailable" => Failed::Outage("provider_error"),
+        _ => Failed::Rejected("provider_refused"),
+    }
+}

@@ -1,0 +1,138 @@
+//! A login that has begun in one browser and not ended yet (L-2, S-3).
+//!
+//! It lives in a cookie of that browser and nowhere else, so that nobody can make us remember anything by starting logins.
+//! The cookie needs no seal: its prefix keeps every other host from planting one, `HttpOnly` keeps scripts from reading it,
+//! and what its owner could change in it is checked again on the way back and helps against nobody but themself. The store
+//! remembers only that a transaction has been used.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+use tower_sessions::session::Id;
+
+use crate::clock::{UnixTime, random_bytes};
+use crate::cookies::{self, HOST_PREFIX, OwnCookie, SameSite};
+use crate::secret;
+use crate::state::{Down, Key, Store};
+
+/// How long a login may take.
+pub const LONGEST: Duration = Duration::from_mins(10);
+/// Most logins under way in one browser. More would fill the request's headers until every server refuses them.
+pub const MOST: usize = 4;
+/// Characters of the state that name the cookie: enough that two tabs do not meet.
+const NAMED_BY: usize = 8;
+/// Length of `state`, `nonce` and verifier: 256 random bits as base64url.
+const SECRET_LENGTH: usize = 43;
+
+/// One login under way.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Binds the answer to this browser: `state` of OAuth, the hidden field of our own form.
+    #[serde(rename = "s")]
+    pub state: String,
+    /// Binds the ID token to this login.
+    #[serde(rename = "n")]
+    pub nonce: String,
+    /// The proof key's secret (RFC 7636).
+    #[serde(rename = "v")]
+    pub verifier: String,
+    /// When it began.
+    #[serde(rename = "t")]
+    pub began: UnixTime,
+    /// Where the visitor wants to go; checked again when it is used.
+    #[serde(rename = "r", default, skip_serializing_if = "String::is_empty")]
+    pub return_to: String,
+    /// The page that opened the login in a window of its own; checked again when it is used.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub opener: Option<String>,
+    /// The session this browser had when the login began. The identity provider's redirect comes without its cookie.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+/// Redacted: whoever has these can end somebody's login.
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("began", &self.began).finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    /// Begins a login.
+    #[must_use]
+    pub fn begin(now: UnixTime) -> Self {
+        let secret = || URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+        Self {
+            state: secret(),
+            nonce: secret(),
+            verifier: secret(),
+            began: now,
+            return_to: String::new(),
+            opener: None,
+            before: None,
+        }
+    }
+
+    /// The lines that set its cookie, and remove the oldest when there would be too many.
+    #[must_use]
+    pub fn cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        let mut lines = remove_oldest(headers);
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        lines.extend(cookie(&self.state).map(|cookie| cookie.set(&URL_SAFE_NO_PAD.encode(text), Some(LONGEST))));
+        lines
+    }
+
+    /// The line that removes its cookie.
+    #[must_use]
+    pub fn remove(&self) -> Option<HeaderValue> {
+        Some(cookie(&self.state)?.remove())
+    }
+
+    /// The login of this state that is under way in the browser that sent these headers.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, state: &str, now: UnixTime) -> Option<Self> {
+        let transaction = read(cookie(state)?.value(headers)?)?;
+        let young = now.since(transaction.began) < LONGEST && transaction.began <= now;
+        (young && secret::same(transaction.state.as_bytes(), state.as_bytes())).then_some(transaction)
+    }
+
+    /// Uses it up; false when that was done before.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn use_up(&self, store: &Store, now: UnixTime) -> Result<bool, Down> {
+        store.first(&Key::of("login", &[&self.state]), now.plus(LONGEST)).await
+    }
+
+    /// The session this browser had when the login began.
+    #[must_use]
+    pub fn session_before(&self) -> Option<Id> {
+        self.before.as_ref()?.parse().ok()
+    }
+}
+
+const NAME: &str = "countersign-login-";
+
+fn cookie(state: &str) -> Option<OwnCookie> {
+    let sound = state.len() == SECRET_LENGTH && state.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let name = format!("{HOST_PREFIX}{NAME}{}", state.get(..NAMED_BY)?);
+    sound.then(|| OwnCookie::new(&name, SameSite::Lax)).flatten()
+}
+
+fn read(value: &str) -> Option<Transaction> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+}
+
+/// Makes room for one more: the oldest go, and first those that cannot be read.
+fn remove_oldest(headers: &HeaderMap) -> Vec<HeaderValue> {
+    let ours = cookies::pairs(headers).filter(|(name, _)| name.starts_with(&format!("{HOST_PREFIX}{NAME}")));
+    let mut ages: Vec<(Option<UnixTime>, &str)> =
+        ours.map(|(name, value)| (read(value).map(|t| t.began), name)).collect();
+    ages.sort_unstable();
+    let too_many = (ages.len() + 1).saturating_sub(MOST);
+    let oldest = ages.iter().take(too_many).filter_map(|(_, name)| OwnCookie::new(name, SameSite::Lax));
+    oldest.map(|cookie| cookie.remove()).collect()
+}

@@ -1,0 +1,93 @@
+//! A login in memory: settings in, pages out, time in the test's hands.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use countersign::clock::{Clock, Hands};
+use countersign::env::Env;
+use countersign::login::{Door, Event, Settings, front};
+use countersign::origin::Origin;
+use countersign::outbound::Outbound;
+use countersign::peer::TrustedProxies;
+use countersign::session::{Authenticator as _, Outage, Session};
+use countersign::sources::own::Own;
+use countersign::state::Store;
+use countersign::visits::Visits;
+use http::Request;
+use url::Url;
+
+use super::browser::{Browser, From};
+use crate::kit::START;
+
+/// Our address in these tests.
+pub const BASE: &str = "https://www.example.org/chat-identity";
+/// Another origin whose pages may fetch tokens.
+pub const LISTED: &str = "https://app.example.org";
+/// The session cookie.
+pub const COOKIE: &str = "__Host-countersign";
+
+pub struct House {
+    pub door: Arc<Door>,
+    pub router: Router,
+    pub store: Store,
+    pub visits: Visits,
+    pub hands: Hands,
+    pub clock: Clock,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+/// Reads settings, and names what is wrong with them.
+pub fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
+    let (clock, _) = Clock::manual(START);
+    let mut env = Env::new(vars.iter().map(|(name, value)| (*name, *value)));
+    let url: Url = BASE.parse().unwrap();
+    let listed: Vec<Origin> = vec![LISTED.parse().unwrap()];
+    let settings = Settings::read(&mut env, Some(&url), &listed, &Outbound::default(), &clock);
+    let mistakes = env.finish(&std::collections::BTreeSet::new(), &[]).err().map(|m| m.to_string());
+    match (settings, mistakes) {
+        (Some(settings), None) => Ok(settings),
+        (_, mistakes) => Err(mistakes.unwrap_or_default()),
+    }
+}
+
+impl House {
+    pub fn of(vars: &[(&str, &str)]) -> Self {
+        let (clock, hands) = Clock::manual(START);
+        Self::over(vars, Store::memory(clock.clone()), clock, hands)
+    }
+
+    pub fn over(vars: &[(&str, &str)], store: Store, clock: Clock, hands: Hands) -> Self {
+        let settings = read(vars).unwrap();
+        let visits = Visits::new(settings.visits.clone(), store.clone(), clock.clone());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let heard = events.clone();
+        let report = Arc::new(move |event: &Event<'_>| {
+            let line = format!("{} {} {}", event.what, event.outcome, event.reason);
+            heard.lock().unwrap().push(line.trim_end().to_owned());
+        });
+        let door = Door::new(settings, visits.clone(), TrustedProxies::default(), &clock, report).unwrap();
+        let door = Arc::new(door);
+        let router = front::routes(door.clone(), &["", "/chat-identity"]);
+        Self { door, router, store, visits, hands, clock, events }
+    }
+
+    /// What was recorded since the last look.
+    pub fn events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    /// Who the session source says this browser's visitor is.
+    pub async fn asks(&self, browser: &Browser) -> Result<Option<Session>, Outage> {
+        self.asks_with(&browser.line(From::Own)).await
+    }
+
+    pub async fn asks_with(&self, cookie: &str) -> Result<Option<Session>, Outage> {
+        let request = Request::get("/token").header("cookie", cookie).body(Body::empty()).unwrap();
+        Own::new(self.visits.clone()).authenticate(&request.into_parts().0).await
+    }
+
+    pub async fn subject(&self, browser: &Browser) -> Option<String> {
+        self.asks(browser).await.unwrap().map(|session| session.identity.subject.as_str().to_owned())
+    }
+}

@@ -1,0 +1,114 @@
+//! A login leads back to a path of our own and nowhere else.
+
+use countersign::login::return_to::ReturnTo;
+use countersign::origin::Origin;
+use proptest::prelude::*;
+use url::Url;
+
+use super::browser::{Browser, From};
+use super::house::BASE;
+use super::provider::Provider;
+
+fn corpus(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap()
+}
+
+fn refused() -> Vec<String> {
+    corpus(include_str!("../data/return_to_refused.json"))
+}
+
+fn accepted() -> Vec<String> {
+    corpus(include_str!("../data/return_to_accepted.json"))
+}
+
+fn site() -> Url {
+    BASE.parse().unwrap()
+}
+
+#[test]
+fn an_open_redirect_payload_is_refused() {
+    let payloads = refused();
+    assert!(payloads.len() >= 200, "{} payloads", payloads.len());
+    for payload in payloads {
+        assert_eq!(ReturnTo::new(&payload, &site()), None, "{payload:?}");
+    }
+}
+
+#[test]
+fn a_plain_path_is_accepted_as_it_is() {
+    for path in accepted() {
+        assert_eq!(ReturnTo::new(&path, &site()).as_ref().map(ReturnTo::as_str), Some(path.as_str()));
+    }
+}
+
+/// Any number of readers that each decode once more, or that collapse what they take for superfluous.
+#[test]
+fn what_is_accepted_stays_on_our_origin_however_often_it_is_decoded() {
+    for path in accepted() {
+        let mut text = path.clone();
+        for _ in 0..4 {
+            let path = text.split(['?', '#']).next().unwrap().to_owned();
+            let landed = site().join(&path).unwrap();
+            assert_eq!(Origin::of(&landed), Origin::of(&site()), "{text:?}");
+            assert!(!path.starts_with("//") && !path.contains('\\'), "{text:?}");
+            let decoded: Vec<u8> = url::form_urlencoded::parse(format!("x={}", path.replace('+', "%2B")).as_bytes())
+                .next()
+                .map(|(_, value)| value.into_owned().into_bytes())
+                .unwrap_or_default();
+            text = String::from_utf8_lossy(&decoded).into_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_was_given_a_foreign_address_leads_to_our_own_page() {
+    let provider = Provider::start().await;
+    let house = provider.house(&[("LOGIN_RETURN_TO", "/welcome")]);
+    for payload in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/%09/evil.example",
+        "/login?x",
+        "/chat-identity/logout",
+    ] {
+        let mut browser = Browser::default();
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", payload).finish();
+        let request = provider.begin(&house, &mut browser, &format!("/login?{query}")).await;
+        let back = provider.carry_out(&provider.plan(&request, house.clock.now()));
+        let answer = browser.get(&house.router, &back, From::Elsewhere).await;
+        assert_eq!(answer.location(), "/welcome", "{payload}");
+    }
+}
+
+/// The visitor's own hands are on the cookie between the two checks.
+#[tokio::test]
+async fn what_the_cookie_says_is_checked_again_on_the_way_back() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let provider = Provider::start().await;
+    let house = provider.house(&[]);
+    let mut browser = Browser::default();
+    let request = provider.begin(&house, &mut browser, "/login?return_to=/help&popup=1").await;
+    let name = browser.names()[0].to_owned();
+    let text = URL_SAFE_NO_PAD.decode(browser.cookie(&name).unwrap()).unwrap();
+    let mut bent: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    bent["r"] = serde_json::json!("//evil.example");
+    bent["p"] = serde_json::json!("https://evil.example");
+    browser.plant(&name, &URL_SAFE_NO_PAD.encode(bent.to_string()));
+    let back = provider.carry_out(&provider.plan(&request, house.clock.now()));
+    let answer = browser.get(&house.router, &back, From::Elsewhere).await;
+    assert_eq!(answer.location(), "/");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_accepted_is_the_same_place_for_every_reader(text in "[/\\\\.%a-f0-9:@?#; \t\r\n&=é-]{0,24}") {
+        if let Some(path) = ReturnTo::new(&text, &site()) {
+            let landed = site().join(path.as_str()).unwrap();
+            prop_assert_eq!(Origin::of(&landed), Origin::of(&site()));
+            prop_assert!(path.as_str().starts_with('/') && !path.as_str().starts_with("//"));
+            prop_assert!(path.as_str().is_ascii());
+        }
+    }
+}

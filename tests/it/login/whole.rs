@@ -1,0 +1,85 @@
+//! From an anonymous page to a token, through the whole service.
+
+use countersign::login::accounts::book::{Book, Newcomer};
+use http::{Request, StatusCode};
+use secrecy::SecretString;
+
+use super::browser::{Browser, From};
+use super::house::COOKIE;
+use crate::kit::{BEHIND_PROXY, House, mistakes, page, settings};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+fn own_login(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut book = Book::default();
+    let newcomer = Newcomer { username: "anna".to_owned(), name: Some("Anna Berg".to_owned()), ..Newcomer::default() };
+    book.add(newcomer, &SecretString::from(PASSWORD)).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("accounts.jsonl");
+    book.save(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let own = [
+        ("SESSION_SOURCES", "login"),
+        ("FORWARDED_CONVENTION", ""),
+        ("FORWARDED_PROOF_SECRET", ""),
+        ("LOGIN", "accounts"),
+        ("ACCOUNTS", text.as_str()),
+        ("SESSION_STORE", "memory"),
+        ("WIDGET_SUBJECT", "hex"),
+    ];
+    let all: Vec<(&str, &str)> = own.into_iter().chain(changes.iter().copied()).collect();
+    settings(&BEHIND_PROXY, &all)
+}
+
+async fn logged_in(house: &House) -> Browser {
+    let mut browser = Browser::default();
+    let form = browser.visit(house, Request::get("/chat-identity/login?return_to=/help"), "").await;
+    let fields = format!("state={}&username=anna&password={}", form.field("state"), PASSWORD.replace(' ', "+"));
+    let post = Request::post("/chat-identity/login/password").header("sec-fetch-site", "same-origin");
+    let post = post.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(browser.visit(house, post, &fields).await.location(), "/help");
+    browser
+}
+
+#[tokio::test]
+async fn an_anonymous_page_lets_its_visitor_log_in_and_gets_a_token_until_they_log_out() {
+    let house = House::of(&own_login(&[]));
+    let before = house.ask(page("/chat-identity/token")).await;
+    assert_eq!((before.status, before.code().as_str()), (StatusCode::UNAUTHORIZED, "login_required"));
+    let mut browser = logged_in(&house).await;
+    let token = house.ask(page("/chat-identity/token").header("cookie", browser.line(From::Own))).await;
+    assert!(!token.claims().is_empty());
+    let session = house.ask(page("/session").header("cookie", browser.line(From::Own))).await.json();
+    assert_eq!((session["logged_in"].as_bool(), session["name"].as_str()), (Some(true), Some("Anna Berg")));
+    let logout = Request::post("/chat-identity/logout").header("sec-fetch-site", "same-origin");
+    let answer = browser.visit(&house, logout.header("sec-fetch-mode", "cors"), "").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(browser.cookie(COOKIE), None);
+    assert_eq!(house.ask(page("/token")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn two_session_cookies_are_refused_for_the_whole_request() {
+    let house = House::of(&own_login(&[]));
+    let browser = logged_in(&house).await;
+    let tossed = format!("{}; {COOKIE}=AAAAAAAAAAAAAAAAAAAAAA", browser.line(From::Own));
+    assert_eq!(house.ask(page("/token").header("cookie", tossed)).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_token_does_not_outlive_the_session_it_is_for() {
+    let house = House::of(&own_login(&[("LOGIN_SESSION_IDLE", "1m"), ("WIDGET_LIFETIME", "10m")]));
+    let browser = logged_in(&house).await;
+    let token = house.ask(page("/token").header("cookie", browser.line(From::Own))).await;
+    let end = token.claims()["exp"].as_u64().unwrap();
+    assert!(end <= crate::kit::START.0 + 60, "{end}");
+}
+
+#[test]
+fn a_login_that_nobody_asks_about_is_named_at_start() {
+    assert!(mistakes(&own_login(&[("SESSION_SOURCES", "upstream")])).contains("SESSION_SOURCES: must hold `login`"));
+    assert!(mistakes(&own_login(&[("LOGIN", "none")])).contains("LOGIN: is required for the source login"));
+    assert!(mistakes(&own_login(&[("PUBLIC_URL", "")])).contains("LOGIN: needs PUBLIC_URL"));
+    assert!(mistakes(&own_login(&[("ACCOUNTS", "{}")])).contains("ACCOUNTS: line 1: not an account"));
+    assert!(mistakes(&own_login(&[("OIDC_ISSUR", "x")])).contains("did you mean OIDC_ISSUER?"));
+}
