@@ -131,16 +131,19 @@ struct Queue {
 #[derive(Debug, Default)]
 struct QueueState {
     lines: Vec<u8>,
+    /// The writer is awake, or will be soon without being told.
     writing: bool,
+    /// Somebody waits for the queue to be empty.
+    hurry: bool,
 }
 
 /// Most bytes that wait for a sink that does not take them. Beyond it records are counted as lost, loudly, because a
 /// stuck log must not take the service with it.
 const QUEUE_MAX: usize = 4 * 1024 * 1024;
 
-/// How long the first record of a batch waits for others. Waking the writer and writing for every single one would cost a
-/// busy service more than the decisions themselves.
-const GATHER: Duration = Duration::from_millis(2);
+/// How long the writer rests after a write. What comes meanwhile is written together, and nobody who records has to wake
+/// it: on a busy service that costs more than making the token does.
+const REST: Duration = Duration::from_millis(10);
 
 impl Audit {
     /// Starts recording.
@@ -199,28 +202,29 @@ impl Audit {
     }
 
     /// Values that could hold anything but our own words are hashed, formatted by us, or checked before they come here,
-    /// so the line needs no escaping; the request id is validated where it is taken.
+    /// so the line needs no escaping; the request id is validated where it is taken. Writing to a String does not fail.
     fn line(&self, r: &Record<'_>) -> String {
         let at = self.0.clock.since_epoch();
-        let mut line = String::with_capacity(320);
         let subject = r.subject.map(|s| self.subject_hash(s)).unwrap_or_default();
-        let written = write!(
-            line,
-            r#"{{"audit":"token","at":{}.{:03},"request":"{}","outcome":"{}","reason":"{}","widget":"{}","source":"{}","subject":"{}","jti":"{}","exp":{},"client":"{}","took_us":{}}}"#,
-            at.as_secs(),
-            at.subsec_millis(),
-            r.request_id,
-            r.outcome,
-            r.reason,
-            r.widget,
-            r.source,
-            subject,
-            r.token_id,
-            r.expires_at,
-            r.client.map(|c| c.to_string()).unwrap_or_default(),
-            r.took.as_micros(),
-        );
-        debug_assert!(written.is_ok(), "writing to a String does not fail");
+        let mut line = String::with_capacity(320);
+        let _ = write!(line, r#"{{"audit":"token","at":{}.{:03}"#, at.as_secs(), at.subsec_millis());
+        let texts = [
+            (r#","request":""#, r.request_id),
+            (r#","outcome":""#, r.outcome),
+            (r#","reason":""#, r.reason),
+            (r#","widget":""#, r.widget),
+            (r#","source":""#, r.source),
+            (r#","subject":""#, &subject),
+            (r#","jti":""#, r.token_id),
+        ];
+        for (name, value) in texts {
+            line.push_str(name);
+            line.push_str(value);
+            line.push('"');
+        }
+        let _ = write!(line, r#","exp":{},"client":""#, r.expires_at);
+        let _ = r.client.map(|client| write!(line, "{client}"));
+        let _ = write!(line, r#"","took_us":{}}}"#, r.took.as_micros());
         line.push('\n');
         line
     }
@@ -243,9 +247,19 @@ impl Queue {
     }
 
     fn wait_until_empty(&self) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.writing || !state.lines.is_empty() {
+            state.hurry = true;
+            self.filled.notify_one();
+        }
         let waited = self.emptied.wait_while(state, |s| s.writing || !s.lines.is_empty());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Lets records gather, unless somebody waits for them.
+    fn rest(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.filled.wait_timeout_while(state, REST, |s| !s.hurry));
     }
 
     /// Everything that has gathered; blocks while there is nothing.
@@ -253,11 +267,10 @@ impl Queue {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.writing = false;
         if state.lines.is_empty() {
+            state.hurry = false;
             self.emptied.notify_all();
         }
-        drop(self.filled.wait_while(state, |s| s.lines.is_empty()).unwrap_or_else(PoisonError::into_inner));
-        std::thread::sleep(GATHER);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.filled.wait_while(state, |s| s.lines.is_empty()).unwrap_or_else(PoisonError::into_inner);
         state.writing = true;
         std::mem::replace(&mut state.lines, spare)
     }
@@ -267,13 +280,14 @@ fn write_forever(queue: &Queue, mut sink: Box<dyn Write + Send>) {
     let mut lines = Vec::new();
     loop {
         lines.clear();
-        // A buffer that once held a burst is not kept for ever.
-        lines.shrink_to(64 * 1024);
+        // A buffer that once held a burst is not kept for ever; one that a busy service fills each time is.
+        lines.shrink_to(512 * 1024);
         lines = queue.take(lines);
         if let Err(problem) = sink.write_all(&lines).and_then(|()| sink.flush()) {
             let count = lines.split(|b| *b == b'\n').count().saturating_sub(1) as u64;
             queue.lost.fetch_add(count, Ordering::Relaxed);
             tracing::error!(kind = %problem.kind(), count, "audit records could not be written");
         }
+        queue.rest();
     }
 }

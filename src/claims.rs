@@ -15,6 +15,7 @@ mod rule;
 mod variable;
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -23,7 +24,7 @@ use self::compiler::Compiler;
 use self::formula::Formula;
 pub use self::registered::{Registered, Stamped, SubjectRule};
 use self::rule::{Rule, present};
-use crate::clock::{Clock, UnixTime, random_id};
+use crate::clock::{UnixTime, random_id};
 use crate::session::Session;
 use crate::ticket::Ticket;
 
@@ -62,20 +63,31 @@ pub struct Stamp {
     pub expires_at: UnixTime,
     /// How long that is from now; never zero.
     pub expires_in: Duration,
-    /// `jti`.
-    pub id: String,
+    /// Made when it is first asked for: many vendors want none, and chance costs as much as a signature.
+    id: OnceLock<String>,
 }
 
 impl Stamp {
-    /// Stamps a token made now; `None` when nothing of the session is left, because a token never outlives its session.
+    /// Stamps a token made `now`; `None` when nothing of the session is left, because a token never outlives its session.
     #[must_use]
-    pub fn new(clock: &Clock, lifetime: Duration, skew: Duration, session_end: Option<UnixTime>) -> Option<Self> {
-        let now = clock.now();
+    pub fn new(now: UnixTime, lifetime: Duration, skew: Duration, session_end: Option<UnixTime>) -> Option<Self> {
         let own_end = now.plus(lifetime);
         let expires_at = session_end.map_or(own_end, |end| end.min(own_end));
         let expires_in = expires_at.since(now);
-        let stamp = Self { issued_at: now.minus(skew), expires_at, expires_in, id: random_id() };
+        let stamp = Self { issued_at: now.minus(skew), expires_at, expires_in, id: OnceLock::new() };
         (!expires_in.is_zero()).then_some(stamp)
+    }
+
+    /// `jti`: the same however often it is asked for.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.get_or_init(random_id)
+    }
+
+    /// The id, when the token was given one.
+    #[must_use]
+    pub fn into_id(self) -> Option<String> {
+        self.id.into_inner()
     }
 }
 

@@ -115,13 +115,18 @@ pub fn tidy(text: &str, max: usize) -> Result<Option<String>, Unfit> {
     if trimmed.is_empty() {
         return Ok(None);
     }
-    if let Some(fault) = trimmed.chars().find_map(unfit_char) {
+    // Most of what comes here is ASCII, which is its own normal form and knows no other unfit characters than these.
+    let ascii = trimmed.is_ascii();
+    let fault = if ascii {
+        trimmed.bytes().any(|b| b.is_ascii_control()).then_some(Unfit::Control)
+    } else {
+        trimmed.chars().find_map(unfit_char)
+    };
+    if let Some(fault) = fault {
         return Err(fault);
     }
-    let normal = match is_nfc_quick(trimmed.chars()) {
-        IsNormalized::Yes => trimmed.to_owned(),
-        _ => trimmed.nfc().collect(),
-    };
+    let is_normal = ascii || is_nfc_quick(trimmed.chars()) == IsNormalized::Yes;
+    let normal = if is_normal { trimmed.to_owned() } else { trimmed.nfc().collect() };
     let short_enough = normal.len() <= max || normal.chars().count() <= max;
     if short_enough { Ok(Some(normal)) } else { Err(Unfit::TooLong) }
 }

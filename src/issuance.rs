@@ -45,8 +45,8 @@ pub struct Issued {
     pub expires_in: Duration,
     /// When the page should ask for the next one.
     pub refresh_in: Duration,
-    /// `jti`.
-    pub id: String,
+    /// `jti`, when the token has one.
+    pub id: Option<String>,
     /// Claims that the page's call needs in clear.
     pub beside: Map<String, Value>,
     /// What the vendor gave us for the conversation, where the widget needs it.
@@ -152,7 +152,15 @@ impl Issuer {
         let expires_in = ticket.as_ref().map_or(stamp.expires_in, |t| stamp.expires_in.min(t.expires_in));
         let expires_at = stamp.expires_at.minus(stamp.expires_in.saturating_sub(expires_in));
         let beside = beside(widget, &claims);
-        Ok(Issued { proof, expires_at, expires_in, refresh_in: refresh_in(expires_in), id: stamp.id, beside, ticket })
+        Ok(Issued {
+            proof,
+            expires_at,
+            expires_in,
+            refresh_in: refresh_in(expires_in),
+            id: stamp.into_id(),
+            beside,
+            ticket,
+        })
     }
 
     /// Renews the vendor's token of a conversation that is this visitor's.
@@ -207,8 +215,8 @@ impl Issuer {
         ticket: Option<&Ticket>,
         page: &PageInput,
     ) -> Result<(Claims, Stamp), Refusal> {
-        let stamp =
-            Stamp::new(&self.clock, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)?;
+        let stamp = Stamp::new(self.clock.now(), widget.lifetime, self.skew, session.expires_at)
+            .ok_or(Refusal::LoginRequired)?;
         let agent = widget.is_agent(session);
         let scope = Scope { session, subject, widget: &widget.name, ticket, agent, page };
         let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;

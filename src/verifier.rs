@@ -152,7 +152,7 @@ pub fn self_test(widget: &Widget, clock: &Clock) -> Result<(), String> {
         agent: false,
         page: &page,
     };
-    let stamp = Stamp::new(clock, widget.lifetime, std::time::Duration::ZERO, None).ok_or("lifetime is zero")?;
+    let stamp = Stamp::new(clock.now(), widget.lifetime, std::time::Duration::ZERO, None).ok_or("lifetime is zero")?;
     let Ok(claims) = widget.template.fill(&scope, &stamp) else { return Ok(()) };
     let proof = widget.keyring.signer.sign(&claims).map_err(|e| e.to_string())?;
     verify(proof.reveal(), &Expectation::of(widget), clock.now()).map_err(|e| format!("its own token fails: {e}"))?;

@@ -42,7 +42,7 @@ impl Stamped {
             Self::IssuedAt => ("iat", Value::from(stamp.issued_at.0)),
             Self::NotBefore => ("nbf", Value::from(stamp.issued_at.0)),
             Self::Expires => ("exp", Value::from(stamp.expires_at.0)),
-            Self::Id => ("jti", Value::from(stamp.id.as_str())),
+            Self::Id => ("jti", Value::from(stamp.id())),
         }
     }
 }

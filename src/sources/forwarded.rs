@@ -4,6 +4,7 @@
 //! that the proxy adds, or a Unix socket that only the proxy may open (facts section 4.1). Aliases, duplicates and
 //! hop-by-hop tricks are refused for the whole request before this room sees it (H-3 to H-7).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -468,19 +469,21 @@ impl Authenticator for Forwarded {
 
 /// Bytes of a header value as text (facts section 4.5); `None` when they cannot be read.
 #[must_use]
-fn decode(bytes: &[u8], encoding: Encoding, charset: Charset) -> Option<String> {
+fn decode(bytes: &[u8], encoding: Encoding, charset: Charset) -> Option<Cow<'_, str>> {
     let decoded = match encoding {
-        Encoding::None => bytes.to_vec(),
-        Encoding::Percent => percent_decode(bytes)?,
+        Encoding::None => Cow::Borrowed(bytes),
+        Encoding::Percent => percent_decode(bytes)?.into(),
         Encoding::Base64Url => {
-            URL_SAFE_NO_PAD.decode(bytes.strip_suffix(b"==").or(bytes.strip_suffix(b"=")).unwrap_or(bytes)).ok()?
+            let unpadded = bytes.strip_suffix(b"==").or(bytes.strip_suffix(b"=")).unwrap_or(bytes);
+            URL_SAFE_NO_PAD.decode(unpadded).ok()?.into()
         }
     };
-    match String::from_utf8(decoded) {
-        Ok(text) => Some(text),
-        Err(other) if charset == Charset::Latin1 => Some(other.into_bytes().into_iter().map(char::from).collect()),
-        Err(_) => None,
-    }
+    let text = match decoded {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(ref bytes) => str::from_utf8(bytes).ok().map(|text| Cow::Owned(text.to_owned())),
+    };
+    let latin1 = || decoded.iter().map(|&byte| char::from(byte)).collect();
+    text.or_else(|| (charset == Charset::Latin1).then(latin1))
 }
 
 fn percent_decode(bytes: &[u8]) -> Option<Vec<u8>> {

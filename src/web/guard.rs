@@ -102,7 +102,10 @@ impl Guard {
     }
 
     fn check_instances(&self, headers: &HeaderMap) -> Result<(), Trick> {
-        let twice = self.headers.iter().any(|named| headers.get_all(&named.name).iter().nth(1).is_some());
+        // As many values as names: nothing is there twice, whatever it is called.
+        let repeated = headers.len() != headers.keys_len();
+        let is_twice = |named: &Named| headers.get_all(&named.name).iter().nth(1).is_some();
+        let twice = repeated && self.headers.iter().any(is_twice);
         let listed =
             self.scalars.iter().filter_map(|name| headers.get(name)).any(|value| value.as_bytes().contains(&b','));
         if twice || listed { Err(Trick::Duplicate) } else { Ok(()) }

@@ -57,7 +57,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     }
     let (session, result) = decide(&public, &parts, widget, &head, body).await;
     let record = Record {
-        request_id: head.extensions.get::<RequestId>().map_or("", |id| &id.0),
+        request_id: head.extensions.get::<RequestId>().map_or("", RequestId::as_str),
         outcome: result.as_ref().map_or_else(Problem::code, |_| "renewed"),
         reason: result.as_ref().map_or_else(Problem::reason, |_| ""),
         widget: &widget.name,

@@ -171,7 +171,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     let took = public.clock.monotonic().saturating_sub(began);
     public.metrics.took(took);
     let record = Record {
-        request_id: head.extensions.get::<RequestId>().map_or("", |id| &id.0),
+        request_id: head.extensions.get::<RequestId>().map_or("", RequestId::as_str),
         outcome: "issued",
         reason: "",
         widget: &widget.name,
@@ -259,7 +259,11 @@ fn granted(
     record: Record<'_>,
 ) -> Response {
     public.metrics.issued(&widget.name, record.source).inc();
-    public.audit.record(&Record { token_id: &issued.id, expires_at: issued.expires_at.0, ..record });
+    public.audit.record(&Record {
+        token_id: issued.id.as_deref().unwrap_or_default(),
+        expires_at: issued.expires_at.0,
+        ..record
+    });
     match bare {
         Some(media) => private(StatusCode::OK, media, issued.proof.reveal().to_owned()),
         None => private(StatusCode::OK, JSON, json(widget, issued)),

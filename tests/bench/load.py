@@ -1,8 +1,8 @@
 """Tokens per second over real sockets, against a bare handler; memory after a million of them; time from exec to ready.
 
 The server has one core to itself and the load another, and the two servers take turns, so that whatever else the
-machine does falls on both alike. On a busy machine even the ratio of requests is noise; the ratio of processor time that
-each request took is what it would be on a quiet one.
+machine does falls on both alike. On a busy machine even the ratio of requests is noise; the ratio of the processor time
+that each request took is what it would be on a quiet one.
 """
 
 import argparse
@@ -68,7 +68,7 @@ class Run(NamedTuple):
 
 
 class Server:
-    """A pinned process that answers on a port of its own. Its output is thrown away, but written: the audit log is on."""
+    """A pinned process on a port of its own. Its output is written and thrown away: the audit log is on."""
 
     def __init__(self, command, port, env=None):
         self.port = port

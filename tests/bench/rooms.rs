@@ -47,7 +47,7 @@ fn session() -> Session {
 }
 
 fn stamp() -> Stamp {
-    Stamp::new(&Clock::manual(NOW).0, Duration::from_mins(5), Duration::from_secs(5), None).unwrap()
+    Stamp::new(NOW, Duration::from_mins(5), Duration::from_secs(5), None).unwrap()
 }
 
 fn template(text: &str) -> ClaimTemplate {

@@ -43,7 +43,7 @@ fn jane() -> Session {
 fn fill_with(template: &str, registered: Registered, session: &Session) -> Result<Map<String, Value>, Incomplete> {
     let (clock, _) = Clock::manual(START);
     let template = ClaimTemplate::compile(template, registered).unwrap();
-    let stamp = Stamp::new(&clock, Duration::from_mins(1), Duration::ZERO, None).unwrap();
+    let stamp = Stamp::new(clock.now(), Duration::from_mins(1), Duration::ZERO, None).unwrap();
     let page = PageInput::default();
     let scope = Scope {
         session,
