@@ -74,6 +74,23 @@ async fn a_page_on_which_nobody_is_logged_in_is_told_where_to_log_in() {
 }
 
 #[tokio::test]
+async fn a_listed_pages_browser_may_ask_before_it_logs_somebody_out_and_no_others() {
+    const APP: &str = "https://app.example.org";
+    let house = House::of(&own_login(&[("ALLOWED_ORIGINS", APP)]));
+    for path in ["/logout", "/chat-identity/logout"] {
+        let ask = |origin: &str| Request::options(path).header("origin", origin);
+        let answer = house.ask(ask(APP)).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        assert_eq!(answer.header("access-control-allow-origin"), APP);
+        assert!(answer.header("access-control-allow-methods").contains("POST"));
+        assert!(answer.header("access-control-allow-headers").contains("X-Requested-By"));
+        let refused = house.ask(ask("https://evil.example")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(!refused.headers.contains_key("access-control-allow-origin"));
+    }
+}
+
+#[tokio::test]
 async fn two_session_cookies_are_refused_for_the_whole_request() {
     let house = House::of(&own_login(&[]));
     let browser = logged_in(&house).await;
