@@ -1052,6 +1052,19 @@ test('a_login_that_is_finished_after_all_still_reaches_the_page', async () => {
   assert.equal(events.at(-1).type, 'token');
 });
 
+test('a_login_that_overtakes_a_logout_of_another_tab_counts', async () => {
+  const machine = new Machine();
+  admits(machine);
+  const [a, b] = [machine.tab(), machine.tab()].map((page) => source(page));
+  const events = heard(a);
+  await machine.advance(100);
+  const call = a.login();
+  await running(machine, b.logout(), 10);
+  assert.equal(events.at(-1).type, 'logout');
+  assert.equal((await running(machine, call, 300)).logged_in, true);
+  assert.equal(events.at(-1).type, 'token');
+});
+
 test('login_believes_only_its_own_popup_at_its_own_origin', async () => {
   const machine = new Machine();
   const page = machine.tab();
