@@ -26,6 +26,8 @@ const tab = async (context, at = site) => openTab(context ?? await profile(here)
 async function popupOf(page) {
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.click('#login')]);
   await popup.getByLabel('User name').waitFor();
+  // Its style, too: an element may be there before it.
+  await popup.waitForLoadState();
   return popup;
 }
 
@@ -303,6 +305,7 @@ for (const colorScheme of ['light', 'dark']) {
     test(`the_pages_of_the_login_leave_nobody_out_${colorScheme}_${size}`, async () => {
       const page = await (await profile(here, { colorScheme, viewport, bypassCSP: true })).newPage();
       const look = async (name) => {
+        await page.waitForLoadState();
         if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${colorScheme}-${size}.png` });
         assert.deepEqual(await findings(page), [], name);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
