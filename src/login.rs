@@ -249,6 +249,12 @@ impl Door {
         Ok(())
     }
 
+    /// Where a visitor logs in: the whole address, because pages of other origins may be shown it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}/login", self.login.load().site.base())
+    }
+
     /// Forgets what nobody needs to remember. To be called now and then.
     pub fn forget_idle(&self) {
         self.gate.patience.forget_idle();

@@ -22,7 +22,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, options};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower::ServiceExt as _;
@@ -137,7 +137,7 @@ impl Front {
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
         let router = match public.login.get() {
-            Some(door) => router.merge(login::front::routes(door.clone(), &mounts)),
+            Some(door) => router.merge(login_routes(&public, door, &mounts)),
             None => router,
         };
         Self { public, tokens: mounts.iter().map(|prefix| format!("{prefix}/token")).collect(), router }
@@ -177,6 +177,21 @@ impl Front {
 /// `/` and a name.
 fn is_one_segment(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|name| !name.is_empty() && !name.contains('/'))
+}
+
+/// Our own login. A listed page's browser asks before it logs anybody out, because the browser module sends headers of its
+/// own; that is a question about origins, and has the answer it has everywhere.
+fn login_routes(public: &Arc<Public>, door: &Arc<Door>, mounts: &[&str]) -> Router {
+    let mut asked = Router::new();
+    for prefix in mounts {
+        asked = asked.route(&format!("{prefix}/logout"), options(before_logout));
+    }
+    asked.with_state(public.clone()).merge(login::front::routes(door.clone(), mounts))
+}
+
+async fn before_logout(State(public): State<Arc<Public>>, headers: HeaderMap) -> Response {
+    let parts = public.parts();
+    origin::preflight(parts.widgets.origins(), parts.origins.cross_site, "GET, POST, OPTIONS", &headers)
 }
 
 /// The same rules on every route and every method (H-8).

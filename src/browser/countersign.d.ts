@@ -23,6 +23,7 @@ export interface SessionInfo {
   readonly expires_at?: number;
   readonly expires_in?: number;
   readonly name?: string;
+  /** Where to log in: while nobody is, and only where countersign has the login. */
   readonly login_url?: string;
 }
 
@@ -40,6 +41,7 @@ export type LocalCode =
   | 'stopped'
   | 'popup_blocked'
   | 'login_cancelled'
+  | 'session_withheld'
   | 'widget_missing'
   | 'misconfigured';
 
@@ -124,7 +126,12 @@ export interface TokenSource {
    */
   subscribe(listener: (event: SourceEvent) => void): () => void;
   session(): Promise<SessionInfo>;
-  /** Opens the login window (call it from a click) and resolves when this page sees the session. */
+  /**
+   * Opens countersign's own login in a window (call it from a click) and resolves when this page sees the session; every
+   * tab of this origin then asks for its token. Rejects with `popup_blocked`, `login_cancelled` (the visitor closed the
+   * window) or `session_withheld` (the login worked, but the browser keeps its cookie from this page). A login that is
+   * finished after the promise was rejected still counts: subscribers hear its token.
+   */
   login(): Promise<SessionInfo>;
   /** Ends at once in every tab of this origin; rejects when the server could not be told. */
   logout(): Promise<void>;

@@ -13,20 +13,23 @@ const BACKOFF_MS = 30_000;
 const COOL_MS = 60_000;
 const TRIES = 5;
 const MAX_LENGTH = 65_536;
+// What the last page of a login says, to its opener and on the channel.
+const LOGIN = 'countersign:login';
 
 const EXPLAINED = {
   offline: 'This device is offline.',
   unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login page.',
-  timeout: 'The answer took too long.',
+  timeout: 'The answer came too late.',
   empty_answer: 'The answer is empty.',
-  html_answer: 'A web page came, not JSON: wrong address, or a login gateway.',
+  html_answer: 'The answer is a web page: wrong address, or a login gateway.',
   not_a_token: 'The token is empty, null or undefined.',
   oversized_answer: 'The answer is too large.',
   unexpected_answer: 'The answer is not JSON with token and expires_in.',
-  logged_out: 'Logged out; login() or getToken({ force: true }) begins anew.',
+  logged_out: 'Logged out until login() or getToken({ force: true }).',
   stopped: 'This source was stopped.',
-  popup_blocked: 'Login window blocked: call login() from a click.',
-  login_cancelled: 'No login: window closed, or third-party cookies withheld.',
+  popup_blocked: 'The login window was blocked: call login() from a click.',
+  login_cancelled: 'The login window was closed.',
+  session_withheld: 'Logged in, but third-party cookies are withheld.',
   widget_missing: "The widget's script is not loaded.",
   misconfigured: 'Needs a known adapter, an element, and a base address.',
 };
@@ -123,7 +126,7 @@ function createTokenSource(options = {}) {
   let era = mark(window);
   let timer;
 
-  const live = () => held !== null && age(window, held) < held.life;
+  const live = () => held && age(window, held) < held.life;
   const current = () => (live() ? held.answer : null);
   const barred = () => (ended ? Infinity : failure ? failure.hold - age(window, failure) : 0);
   const over = () => new CountersignError(signal.aborted ? 'stopped' : 'logged_out');
@@ -210,9 +213,9 @@ function createTokenSource(options = {}) {
     };
     const locks = shared() && window.navigator?.locks;
     if (!locks) return work();
-    const lock = (how, then) => locks.request(`countersign ${url}`, how, then);
-    const queue = () => lock({ signal: window.AbortSignal.timeout(LOCK_MS) }, () => work(true));
-    return lock({ ifAvailable: true }, (free) => (free ? work() : queue())).catch((error) => {
+    const name = `countersign ${url}`;
+    const queue = () => locks.request(name, { signal: window.AbortSignal.timeout(LOCK_MS) }, () => work(true));
+    return locks.request(name, { ifAvailable: true }, (free) => (free ? work() : queue())).catch((error) => {
       if (error instanceof CountersignError) throw error;
       // No lock is no reason to fail the visitor.
       return work();
@@ -228,8 +231,10 @@ function createTokenSource(options = {}) {
       if (turn === era && !lapsed) await bear(error, n);
       anew ||= lapsed;
     }
-    if (turn !== era && (ended || signal.aborted)) throw over();
-    if (turn !== era) return fly(anew);
+    if (turn !== era) {
+      if (ended || signal.aborted) throw over();
+      return fly(anew);
+    }
     return held !== before && live() ? held.answer : attempt(turn, anew, n + 1);
   }
 
@@ -291,9 +296,9 @@ function createTokenSource(options = {}) {
 
   // An answer asked for before this page was loaded, or before the last login or logout, may be somebody else's.
   function hear({ data }) {
+    if (data?.type === LOGIN) arrive();
     if (data?.base !== base) return;
     if (data.type === 'logout') leave();
-    if (data.type === 'login') arrive();
     const { answer, wall } = data;
     const passed = window.Date.now() - wall;
     if (data.url !== url || !shared() || ended || wall <= era.wall || passed < 0) return;
@@ -345,14 +350,30 @@ function createTokenSource(options = {}) {
 
   const session = async () => understood(await send('GET', `${base}/session`));
 
+  // True when the login window says that it is done. It may be unable to: an identity provider can cut the tie between the
+  // two (Cross-Origin-Opener-Policy), and the window then looks closed while somebody still types in it.
+  async function answered(popup, turn) {
+    let told;
+    const listen = ({ origin, source, data }) =>
+      (told ||= origin === new URL(base).origin && source === popup && data?.type === LOGIN);
+    window.addEventListener('message', listen);
+    while (!told && turn === era && !(popup.closed && window.document.hasFocus())) await sleep(window, 200);
+    window.removeEventListener('message', listen);
+    return told;
+  }
+
   async function login() {
-    const popup = window.open(`${base}/login?popup=1`, 'countersign', 'popup,width=480,height=680');
+    const turn = era;
+    const popup = window.open(`${base}/login?popup=1&origin=${window.origin}`, 'countersign', 'popup,width=480,height=680');
     if (!popup) throw new CountersignError('popup_blocked');
-    await closed(window, popup, new URL(base).origin);
+    const told = await answered(popup, turn);
     const found = await session();
-    if (!found.logged_in) throw new CountersignError('login_cancelled');
-    arrive();
-    say('login');
+    if (!found.logged_in) throw new CountersignError(told ? 'session_withheld' : 'login_cancelled');
+    // Otherwise all pages of this origin, this one too, have heard it from the window itself.
+    if (turn === era || ended) {
+      arrive();
+      say(LOGIN);
+    }
     return found;
   }
 
@@ -371,22 +392,6 @@ function createTokenSource(options = {}) {
   // SDKs pass arguments of their own, not to be read as ours.
   const tokenProvider = () => getToken();
   return Object.freeze({ getToken, tokenProvider, current, subscribe, session, login, logout, stop, window });
-}
-
-// Resolves when the popup says that it is done, or is gone and the page has the focus again: an identity provider may cut
-// the tie between the two, and the popup then looks closed while somebody is still typing in it.
-function closed(window, popup, origin) {
-  const heard = new AbortController();
-  return new Promise((done) => {
-    const hear = ({ origin: from, source, data }) =>
-      from === origin && source === popup && data?.type === 'countersign:login' && done();
-    const watch = () => {
-      if (popup.closed && window.document.hasFocus()) done();
-      else if (!heard.signal.aborted) window.setTimeout(watch, 500);
-    };
-    window.addEventListener('message', hear, { signal: heard.signal });
-    watch();
-  }).finally(() => heard.abort());
 }
 
 // The vendor's script may load after us. Given up after a minute, and tried again with the next token.

@@ -68,13 +68,46 @@ struct Visitor<'a> {
     login: &'a Login,
     headers: &'a HeaderMap,
     client: Option<IpAddr>,
+    wishes: Wishes,
+}
+
+/// What the page that began a login asked for, as it asked: whoever has to begin anew is led where they were going. It is
+/// looked at only by [`begin`].
+#[derive(Debug, Default)]
+struct Wishes {
+    return_to: Option<String>,
+    popup: Option<String>,
+    origin: Option<String>,
+}
+
+impl Wishes {
+    fn read(query: &str) -> Self {
+        let value = |wanted: &str| {
+            let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
+            found.next().map(|(_, value)| value.into_owned()).filter(|_| found.next().is_none())
+        };
+        Self { return_to: value("return_to"), popup: value("popup"), origin: value("origin") }
+    }
+
+    fn of(transaction: &Transaction) -> Self {
+        let popup = transaction.opener.is_some().then(|| "1".to_owned());
+        let return_to = Some(transaction.return_to.clone()).filter(|path| !path.is_empty());
+        Self { return_to, popup, origin: transaction.opener.clone() }
+    }
+
+    fn query(&self) -> String {
+        let named = [("return_to", &self.return_to), ("popup", &self.popup), ("origin", &self.origin)];
+        let given = named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+    }
 }
 
 impl Door {
     fn visitor<'a>(&'a self, login: &'a Login, head: &'a Parts) -> Visitor<'a> {
         let peer = head.extensions.get::<Peer>();
         let client = peer.and_then(|peer| login.proxies.client(*peer, &head.headers).address);
-        Visitor { door: self, login, headers: &head.headers, client }
+        let wishes = Wishes::read(head.uri.query().unwrap_or_default());
+        Visitor { door: self, login, headers: &head.headers, client, wishes }
     }
 }
 
@@ -90,13 +123,21 @@ impl Visitor<'_> {
 
     fn refused(&self, status: StatusCode, reason: &'static str, sentence: &str) -> Response {
         self.report("login", "refused", reason, None);
-        self.login.site.frame.message(status, sentence)
+        self.message(status, sentence)
+    }
+
+    fn message(&self, status: StatusCode, sentence: &str) -> Response {
+        self.login.site.frame.message(status, sentence, &self.wishes.query())
+    }
+
+    fn form(&self, status: StatusCode, form: &LoginForm<'_>) -> Response {
+        self.login.site.frame.login(status, form, &self.wishes.query())
     }
 
     fn unavailable(&self, reason: &'static str) -> Response {
         self.report("login", "unavailable", reason, None);
         let sentence = "Logging in does not work at this moment. Please try again in a little while.";
-        let mut response = self.login.site.frame.message(StatusCode::SERVICE_UNAVAILABLE, sentence);
+        let mut response = self.message(StatusCode::SERVICE_UNAVAILABLE, sentence);
         try_again_in(response.headers_mut(), SOON);
         response
     }
@@ -151,7 +192,7 @@ async fn start(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let login = door.login.load_full();
     let visitor = door.visitor(&login, &head);
-    let transaction = begin(&visitor, head.uri.query().unwrap_or_default());
+    let transaction = begin(&visitor);
     let cookies = transaction.cookies(&head.headers);
     match &login.method {
         Method::Oidc(oidc) => match oidc.begin(&transaction).await {
@@ -160,24 +201,20 @@ async fn start(State(door): State<Arc<Door>>, request: Request) -> Response {
         },
         Method::Accounts(_) => {
             let form = LoginForm { state: &transaction.state, username: "", problem: None };
-            with_cookies(login.site.frame.login(StatusCode::OK, &form), cookies)
+            with_cookies(visitor.form(StatusCode::OK, &form), cookies)
         }
     }
 }
 
 /// What a page may say about the login it begins: where it should lead. Whatever is not acceptable is passed over.
-fn begin(visitor: &Visitor<'_>, query: &str) -> Transaction {
-    let site = &visitor.login.site;
-    let value = |wanted: &str| {
-        let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
-        found.next().map(|(_, value)| value.into_owned()).filter(|_| found.next().is_none())
-    };
+fn begin(visitor: &Visitor<'_>) -> Transaction {
+    let (site, wishes) = (&visitor.login.site, &visitor.wishes);
     let mut transaction = Transaction::begin(visitor.now());
-    let to = value("return_to").and_then(|text| ReturnTo::new(&text, &site.url));
+    let to = wishes.return_to.as_deref().and_then(|text| ReturnTo::new(text, &site.url));
     transaction.return_to = to.map(|to| to.as_str().to_owned()).unwrap_or_default();
-    if value("popup").as_deref() == Some("1") {
-        let opener = value("origin").unwrap_or_else(|| site.senders.own().to_string());
-        transaction.opener = site.senders.known(&opener).map(ToString::to_string);
+    if wishes.popup.as_deref() == Some("1") {
+        let opener = wishes.origin.as_deref().unwrap_or_else(|| site.senders.own().as_str());
+        transaction.opener = site.senders.known(opener).map(ToString::to_string);
     }
     transaction.before = visitor.login.visits.id(visitor.headers).map(|id| id.to_string());
     transaction
@@ -187,7 +224,7 @@ fn begin(visitor: &Visitor<'_>, query: &str) -> Transaction {
 async fn callback(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let login = door.login.load_full();
-    let visitor = door.visitor(&login, &head);
+    let mut visitor = door.visitor(&login, &head);
     let Method::Oidc(oidc) = &login.method else { return visitor.over("no_callback") };
     let answer = Answer::read(head.uri.query().unwrap_or_default());
     let Some((answer, state)) = answer.and_then(|a| a.state.clone().map(|state| (a, state))) else {
@@ -197,6 +234,7 @@ async fn callback(State(door): State<Arc<Door>>, request: Request) -> Response {
         Ok(transaction) => transaction,
         Err(response) => return response,
     };
+    visitor.wishes = Wishes::of(&transaction);
     let response = come_back(&visitor, oidc, &answer, &transaction).await;
     with_cookies(response, transaction.remove())
 }
@@ -241,7 +279,7 @@ async fn try_password(
     let again = |status, reason, problem| {
         visitor.report("login", "refused", reason, None);
         let form = LoginForm { state: &form.state, username: &form.username, problem: Some(problem) };
-        visitor.login.site.frame.login(status, &form)
+        visitor.form(status, &form)
     };
     if !is_plausible(&form.username, secrecy::ExposeSecret::expose_secret(&form.password)) {
         return again(StatusCode::FORBIDDEN, "wrong_password", WRONG);
@@ -308,7 +346,7 @@ async fn logout(State(door): State<Arc<Door>>, request: Request) -> Response {
     let sender = login.site.senders.sender(&head.headers);
     if sender == Sender::Stranger {
         visitor.report("logout", "refused", "foreign_page", None);
-        return login.site.frame.message(StatusCode::FORBIDDEN, "This page may not log you out.");
+        return visitor.message(StatusCode::FORBIDDEN, "This page may not log you out.");
     }
     let response = match login.visits.end(&head.headers).await {
         Ok(visit) => logged_out(&visitor, visit.as_ref(), is_navigation(&head.headers)).await,
@@ -340,7 +378,7 @@ async fn logged_out(visitor: &Visitor<'_>, visit: Option<&Visit>, navigates: boo
 fn not_logged_out(visitor: &Visitor<'_>, down: Down) -> Response {
     visitor.report("logout", "unavailable", down.reason(), None);
     let sentence = "You are still logged in: logging out does not work at this moment. Please try again.";
-    let mut response = visitor.login.site.frame.message(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    let mut response = visitor.message(StatusCode::SERVICE_UNAVAILABLE, sentence);
     try_again_in(response.headers_mut(), SOON);
     response
 }

@@ -69,13 +69,13 @@ pub struct LoginForm<'a> {
 }
 
 impl Frame {
-    /// The login page.
+    /// The login page. Its form repeats `query`, for a login that must begin anew.
     #[must_use]
-    pub fn login(&self, status: StatusCode, form: &LoginForm<'_>) -> Response {
+    pub fn login(&self, status: StatusCode, form: &LoginForm<'_>, query: &str) -> Response {
         let problem = form.problem.map(|text| format!(r#"<p role="alert" id="problem">{}</p>"#, escaped(text)));
         let described = if problem.is_some() { r#" aria-describedby="problem""# } else { "" };
         let body = format!(
-            r#"{problem}<form method="post" action="{mount}/login/password">
+            r#"{problem}<form method="post" action="{action}">
 <input type="hidden" name="state" value="{state}">
 <label for="username">User name</label>
 <input id="username" name="username" value="{username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="256" required{described}>
@@ -84,20 +84,20 @@ impl Frame {
 <button type="submit">Log in</button>
 </form>"#,
             problem = problem.unwrap_or_default(),
-            mount = escaped(&self.mount),
+            action = self.link("/login/password", query),
             state = escaped(form.state),
             username = escaped(form.username),
         );
         self.page(status, Needs::Form, "", &body)
     }
 
-    /// A page that says what happened, with a way on.
+    /// A page that says what happened, with a way on: a login with this `query`.
     #[must_use]
-    pub fn message(&self, status: StatusCode, sentence: &str) -> Response {
+    pub fn message(&self, status: StatusCode, sentence: &str, query: &str) -> Response {
         let body = format!(
-            r#"<p role="alert">{}</p><p><a href="{}/login">Log in again</a></p>"#,
+            r#"<p role="alert">{}</p><p><a href="{}">Log in again</a></p>"#,
             escaped(sentence),
-            escaped(&self.mount)
+            self.link("/login", query)
         );
         self.page(status, Needs::Nothing, "", &body)
     }
@@ -127,6 +127,12 @@ impl Frame {
     pub fn logged_out(&self) -> Response {
         let body = format!(r#"<p>You are logged out.</p><p><a href="{}/login">Log in</a></p>"#, escaped(&self.mount));
         self.page(StatusCode::OK, Needs::Nothing, "", &body)
+    }
+
+    /// An address of ours, as it may stand in an attribute.
+    fn link(&self, path: &str, query: &str) -> String {
+        let mark = if query.is_empty() { "" } else { "?" };
+        escaped(&format!("{}{path}{mark}{query}", self.mount))
     }
 
     fn page(&self, status: StatusCode, needs: Needs, root: &str, body: &str) -> Response {

@@ -1,4 +1,5 @@
-//! `GET /session`: is the visitor logged in, until when, and as whom. Never a token, and nothing that proves anything.
+//! `GET /session`: is the visitor logged in, until when, and as whom; and if not, where they can. Never a token, and
+//! nothing that proves anything.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         return preflight(others, parts.origins.cross_site, METHODS, &head.headers);
     }
     let mut response = match find(&parts, &head).await {
-        Ok(session) => private(StatusCode::OK, JSON, describe(session.as_ref(), public.clock.now()).to_string()),
+        Ok(Some(session)) => private(StatusCode::OK, JSON, describe(&session, public.clock.now()).to_string()),
+        Ok(None) => private(StatusCode::OK, JSON, nobody(&public).to_string()),
         Err(problem) => problem.response(),
     };
     if let Some(origin) = listed_origin(others, &head.headers) {
@@ -49,8 +51,16 @@ async fn find(parts: &Parts, head: &Head) -> Result<Option<Session>, Problem> {
     }
 }
 
-fn describe(session: Option<&Session>, now: UnixTime) -> Value {
-    let Some(session) = session else { return json!({ "logged_in": false }) };
+/// Where our own login is, if there is one; what the host's own is, the page knows.
+fn nobody(public: &Public) -> Value {
+    let mut answer = json!({ "logged_in": false });
+    if let Some(door) = public.login.get() {
+        answer["login_url"] = door.address().into();
+    }
+    answer
+}
+
+fn describe(session: &Session, now: UnixTime) -> Value {
     let mut answer = json!({ "logged_in": true });
     if let Some(end) = session.expires_at {
         answer["expires_at"] = end.0.into();

@@ -122,6 +122,7 @@ export class Machine {
       reported: [],
       warned: [],
       location: { href: 'https://clinic.example/visit' },
+      origin: 'https://clinic.example',
       navigator: { onLine: true, locks: lacks.includes('locks') ? undefined : this.locks },
       Date: { now: () => clock.wall, parse: Date.parse },
       performance: { now: () => clock.mono },

@@ -950,6 +950,17 @@ test('a_stopped_source_drops_the_answer_it_waited_for', async () => {
 const popupSays = (page, { origin = 'https://clinic.example', from = page.popup, ok = true } = {}) =>
   page.fire('message', { origin, source: from, data: { type: 'countersign:login', ok } });
 
+// The login window's last page speaks on the channel of its origin, to every tab.
+const windowSays = (machine) =>
+  machine.channels.forEach((channel) => channel.hear({ type: 'countersign:login', ok: true }));
+
+const closes = (page) => Object.assign(page.popup, { closed: true });
+
+// Everybody is let in from now on.
+const admits = (machine) => {
+  machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: true, name: 'Ann' }) : token());
+};
+
 test('login_opens_the_popup_and_serves_every_tab_afterwards', async () => {
   const machine = new Machine();
   const pages = [machine.tab(), machine.tab()];
@@ -957,12 +968,12 @@ test('login_opens_the_popup_and_serves_every_tab_afterwards', async () => {
   const [a, b] = pages.map((page) => source(page));
   const [ofA, ofB] = [heard(a), heard(b)];
   await machine.advance(100);
-  machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: true, name: 'Ann' }) : token());
+  admits(machine);
   const call = a.login();
   await machine.advance(1000);
   popupSays(pages[0]);
-  assert.equal((await running(machine, call, 100)).name, 'Ann');
-  assert.equal(pages[0].opened, `${BASE}/login?popup=1`);
+  assert.equal((await running(machine, call, 300)).name, 'Ann');
+  assert.equal(pages[0].opened, `${BASE}/login?popup=1&origin=https://clinic.example`);
   assert.equal(ofA.at(-1).type, 'token');
   assert.equal(ofB.at(-1).type, 'token');
 });
@@ -975,12 +986,83 @@ test('login_after_logout_serves_both_tabs_again', async () => {
   heard(b);
   await machine.advance(100);
   await running(machine, a.logout(), 10);
-  machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: true }) : token());
+  admits(machine);
   const call = a.login();
   popupSays(pages[0]);
-  await running(machine, call, 100);
+  await running(machine, call, 300);
   assert.ok(a.current());
   assert.ok(b.current());
+});
+
+test('a_window_that_speaks_to_all_tabs_itself_makes_each_ask_once', async () => {
+  const machine = new Machine();
+  const pages = [machine.tab(), machine.tab()];
+  machine.answer = () => problem(401, 'login_required');
+  const [a, b] = pages.map((page) => source(page));
+  const [ofA, ofB] = [heard(a), heard(b)];
+  await machine.advance(100);
+  const before = machine.asked('/token').length;
+  admits(machine);
+  const call = a.login();
+  popupSays(pages[0]);
+  windowSays(machine);
+  closes(pages[0]);
+  await running(machine, call, 300);
+  assert.ok(machine.asked('/token').length <= before + pages.length);
+  assert.deepEqual([ofA.at(-1).type, ofB.at(-1).type], ['token', 'token']);
+});
+
+test('a_popup_cut_off_by_the_identity_provider_is_heard_on_the_channel', async () => {
+  const machine = new Machine();
+  const page = Object.assign(machine.tab(), { focused: false });
+  admits(machine);
+  const ours = source(page);
+  const call = ours.login();
+  closes(page);
+  await machine.advance(60_000);
+  assert.equal(machine.asked('/session').length, 0, 'somebody is still typing in it');
+  windowSays(machine);
+  assert.equal((await running(machine, call, 300)).name, 'Ann');
+});
+
+test('a_popup_cut_off_by_the_identity_provider_still_counts_when_the_page_has_the_focus_again', async () => {
+  const machine = new Machine();
+  const page = Object.assign(machine.tab({ lacks: ['channel'] }), { focused: false });
+  admits(machine);
+  const call = source(page).login();
+  closes(page);
+  await machine.advance(60_000);
+  assert.equal(machine.asked('/session').length, 0);
+  page.focused = true;
+  assert.equal((await running(machine, call, 300)).logged_in, true);
+});
+
+test('a_login_that_is_finished_after_all_still_reaches_the_page', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: false }) : problem(401, 'login_required'));
+  const ours = source(page);
+  const events = heard(ours);
+  const call = refused(ours.login());
+  closes(page);
+  assert.equal((await running(machine, call, 300)).code, 'login_cancelled');
+  admits(machine);
+  windowSays(machine);
+  await machine.advance(100);
+  assert.equal(events.at(-1).type, 'token');
+});
+
+test('a_login_that_overtakes_a_logout_of_another_tab_counts', async () => {
+  const machine = new Machine();
+  admits(machine);
+  const [a, b] = [machine.tab(), machine.tab()].map((page) => source(page));
+  const events = heard(a);
+  await machine.advance(100);
+  const call = a.login();
+  await running(machine, b.logout(), 10);
+  assert.equal(events.at(-1).type, 'logout');
+  assert.equal((await running(machine, call, 300)).logged_in, true);
+  assert.equal(events.at(-1).type, 'token');
 });
 
 test('login_believes_only_its_own_popup_at_its_own_origin', async () => {
@@ -990,30 +1072,39 @@ test('login_believes_only_its_own_popup_at_its_own_origin', async () => {
   source(page).login().then(() => (settled = true), () => (settled = true));
   popupSays(page, { origin: 'https://evil.example' });
   popupSays(page, { from: { closed: false } });
+  page.fire('message', { origin: 'https://clinic.example', source: page.popup, data: 'countersign:login' });
   await machine.advance(5000);
   assert.equal(settled, false);
   assert.equal(machine.asked('/session').length, 0);
+});
+
+test('a_login_that_is_over_leaves_no_listener_and_no_timer', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  const listening = [];
+  page.addEventListener = (type, listener, ...more) => {
+    if (type === 'message') listening.push(listener);
+    EventTarget.prototype.addEventListener.call(page, type, listener, ...more);
+  };
+  page.removeEventListener = (type, listener) => listening.splice(listening.indexOf(listener), 1);
+  machine.answer = () => json({ logged_in: false });
+  const call = refused(source(page).login());
+  assert.equal(listening.length, 1);
+  closes(page);
+  await running(machine, call, 300);
+  assert.equal(listening.length, 0);
+  assert.equal(page.timers().length, 0);
 });
 
 test('a_closed_login_window_is_told_apart_from_a_finished_login', async () => {
   const machine = new Machine();
   const page = machine.tab();
   machine.answer = () => json({ logged_in: false });
-  page.popup.closed = true;
-  assert.equal((await running(machine, refused(source(page).login()), 1000)).code, 'login_cancelled');
-});
-
-test('a_popup_cut_off_by_the_identity_provider_still_counts_when_the_page_has_the_focus_again', async () => {
-  const machine = new Machine();
-  const page = machine.tab();
-  machine.answer = () => json({ logged_in: true });
-  Object.assign(page, { focused: false });
-  page.popup.closed = true;
-  const call = source(page).login();
-  await machine.advance(60_000);
+  const call = refused(source(page).login());
+  await machine.advance(5000);
   assert.equal(machine.asked('/session').length, 0);
-  page.focused = true;
-  assert.equal((await running(machine, call, 1000)).logged_in, true);
+  closes(page);
+  assert.equal((await running(machine, call, 300)).code, 'login_cancelled');
 });
 
 test('a_login_that_this_page_cannot_see_is_not_reported_as_done', async () => {
@@ -1022,14 +1113,36 @@ test('a_login_that_this_page_cannot_see_is_not_reported_as_done', async () => {
   machine.answer = () => json({ logged_in: false });
   const call = refused(source(page).login());
   popupSays(page);
-  assert.match((await running(machine, call, 100)).message, /third-party cookies/);
+  closes(page);
+  const error = await running(machine, call, 300);
+  assert.equal(error.code, 'session_withheld');
+  assert.match(error.message, /third-party cookies/);
+});
+
+test('a_page_of_another_origin_says_where_it_is_and_tells_its_own_tabs', async () => {
+  const machine = new Machine();
+  const pages = [machine.tab(), machine.tab()];
+  machine.answer = () => problem(401, 'login_required');
+  const base = 'https://id.example';
+  const [a, b] = pages.map((page) => source(page, { base, crossOrigin: [base] }));
+  const [ofA, ofB] = [heard(a), heard(b)];
+  await machine.advance(100);
+  admits(machine);
+  const call = a.login();
+  popupSays(pages[0], { origin: base });
+  await running(machine, call, 300);
+  assert.equal(pages[0].opened, 'https://id.example/login?popup=1&origin=https://clinic.example');
+  assert.equal(ofA.at(-1).type, 'token');
+  assert.equal(ofB.at(-1).type, 'token');
 });
 
 test('a_blocked_popup_says_how_to_open_it', async () => {
   const machine = new Machine();
   const page = machine.tab();
   page.popup = null;
-  assert.match((await refused(source(page).login())).message, /click/);
+  const error = await refused(source(page).login());
+  assert.equal(error.code, 'popup_blocked');
+  assert.match(error.message, /click/);
 });
 
 test('session_tells_who_is_there_without_a_token', async () => {

@@ -45,7 +45,7 @@ export async function startDemo(...args) {
   };
 }
 
-export const startBrowser = (...flags) => chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
+export const startBrowser = (options) => chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ...options });
 
 // One demo and one browser for a test file. Every test gets a fresh profile.
 export function stage(...args) {

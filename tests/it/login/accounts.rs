@@ -222,6 +222,45 @@ async fn a_form_works_once_and_for_ten_minutes() {
     assert_eq!(late.post(&house.router, "/login/password", &fields).await.status, StatusCode::BAD_REQUEST);
 }
 
+/// The address in this attribute of the page.
+fn address(page: &Answer, attribute: &str) -> String {
+    let start = page.text.split(&format!("{attribute}=\"/chat-identity/login")).nth(1).unwrap();
+    format!("/login{}", start.split('"').next().unwrap().replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn a_login_that_has_to_begin_anew_still_leads_where_it_was_going() {
+    let house = House::of(&[("LOGIN", "accounts"), ("ACCOUNTS", &accounts(|_| ()))]);
+    let asked = [
+        ("/login?return_to=/help", "/help"),
+        ("/login?popup=1&origin=https://app.example.org", "/chat-identity/login/done?"),
+    ];
+    for (path, end) in asked {
+        let mut browser = Browser::default();
+        let page = browser.get(&house.router, path, From::Own).await;
+        let fields =
+            [("state", page.field("state")), ("username", "anna".to_owned()), ("password", PASSWORD.to_owned())];
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        house.hands.advance(Duration::from_mins(10));
+        let late = browser.post(&house.router, &address(&page, "action"), &fields).await;
+        assert_eq!(late.status, StatusCode::BAD_REQUEST);
+        let page = browser.get(&house.router, &address(&late, "a href"), From::Own).await;
+        let state = page.field("state");
+        let fields = [("state", state.as_str()), fields[1], fields[2]];
+        let answer = browser.post(&house.router, &address(&page, "action"), &fields).await;
+        assert!(answer.location().starts_with(end), "{}", answer.location());
+    }
+}
+
+#[tokio::test]
+async fn what_a_login_was_asked_for_cannot_become_part_of_its_page() {
+    let house = house();
+    let hostile = url::form_urlencoded::byte_serialize(br#""><script>alert('x')</script>&"#).collect::<String>();
+    let path = format!("/login?return_to={hostile}&popup={hostile}&origin={hostile}&more={hostile}");
+    let page = Browser::default().get(&house.router, &path, From::Elsewhere).await;
+    assert!(!page.text.contains("<script") && !page.text.contains("more="), "{}", page.text);
+}
+
 #[tokio::test]
 async fn what_is_typed_cannot_become_part_of_the_page() {
     let house = house();

@@ -3,6 +3,7 @@
 use countersign::login::accounts::book::{Book, Newcomer};
 use http::{Request, StatusCode};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::browser::{Browser, From};
 use super::house::COOKIE;
@@ -56,6 +57,37 @@ async fn an_anonymous_page_lets_its_visitor_log_in_and_gets_a_token_until_they_l
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(browser.cookie(COOKIE), None);
     assert_eq!(house.ask(page("/token")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_page_on_which_nobody_is_logged_in_is_told_where_to_log_in() {
+    let house = House::of(&own_login(&[]));
+    let nobody = json!({ "logged_in": false, "login_url": "https://www.example.org/chat-identity/login" });
+    for path in ["/session", "/chat-identity/session"] {
+        assert_eq!(house.ask(page(path)).await.json(), nobody, "{path}");
+    }
+    let browser = logged_in(&house).await;
+    let session = house.ask(page("/session").header("cookie", browser.line(From::Own))).await.json();
+    let mut told: Vec<&String> = session.as_object().unwrap().keys().collect();
+    told.sort();
+    assert_eq!(told, ["expires_at", "expires_in", "logged_in", "name"], "and nothing that proves anything");
+}
+
+#[tokio::test]
+async fn a_listed_pages_browser_may_ask_before_it_logs_somebody_out_and_no_others() {
+    const APP: &str = "https://app.example.org";
+    let house = House::of(&own_login(&[("ALLOWED_ORIGINS", APP)]));
+    for path in ["/logout", "/chat-identity/logout"] {
+        let ask = |origin: &str| Request::options(path).header("origin", origin);
+        let answer = house.ask(ask(APP)).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        assert_eq!(answer.header("access-control-allow-origin"), APP);
+        assert!(answer.header("access-control-allow-methods").contains("POST"));
+        assert!(answer.header("access-control-allow-headers").contains("X-Requested-By"));
+        let refused = house.ask(ask("https://evil.example")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(!refused.headers.contains_key("access-control-allow-origin"));
+    }
 }
 
 #[tokio::test]
