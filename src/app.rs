@@ -1,7 +1,7 @@
 //! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::issuance::Widgets;
 use crate::keyring::key_set;
 use crate::login::{Door, Report};
 use crate::metrics::{LoginLabels, ReloadLabels};
+use crate::sources::Chain;
 use crate::state::Store;
 use crate::verifier;
 use crate::web::guard::Guard;
@@ -124,8 +125,16 @@ impl App {
             tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
         });
         let chores = tokio::spawn(chores(self.public.clone(), self.store, self.files, reread));
-        self.admin.set_ready(true);
-        stop.await;
+        // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
+        // identity provider that is down for a moment must not take every replica with it.
+        tokio::select! {
+            () = stop => {}
+            () = async {
+                warm(&self.public).await;
+                self.admin.set_ready(true);
+                pending::<()>().await;
+            } => {}
+        }
         // Probes see "not ready" first, while requests that already came are still answered.
         self.admin.set_ready(false);
         let _ = stopping.send(true);
@@ -137,6 +146,32 @@ impl App {
         self.public.audit.flush();
         Ok(())
     }
+}
+
+/// How soon what could not be fetched is asked for again; after the last of them, every time.
+const WARM_AGAIN: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
+
+/// Fetches what can be fetched before the first visitor comes, and does not give up.
+async fn warm(public: &Public) {
+    let mut pauses = WARM_AGAIN.into_iter().chain(std::iter::repeat(WARM_AGAIN[3]));
+    while !warm_once(public, public.parts().issuer.chain()).await {
+        tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+    }
+}
+
+/// Whether everybody who must be asked about visitors has answered.
+async fn warm_once(public: &Public, chain: &Chain) -> bool {
+    let sources = chain.warm().await.map_err(|outage| (outage.source_name, outage.reason));
+    let login = match public.login.get() {
+        Some(door) => door.warm().await.map_err(|reason| ("login", reason)),
+        None => Ok(()),
+    };
+    let warmed = sources.and(login);
+    if let Err((source, reason)) = warmed {
+        tracing::warn!(source, reason, "who must be asked about visitors could not be asked");
+    }
+    warmed.is_ok()
 }
 
 /// The bound listeners.
@@ -203,7 +238,7 @@ async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<P
         let now = fingerprint(&files).await;
         if now != seen {
             seen = now;
-            if let Some(new_files) = reload(&public, &reread) {
+            if let Some(new_files) = reload(&public, &reread).await {
                 files = new_files;
                 seen = fingerprint(&files).await;
             }
@@ -212,7 +247,7 @@ async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<P
 }
 
 /// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
-pub fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
+pub async fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
     let count = |outcome| public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     let read = reread().map_err(StartError::from).and_then(|config| {
         let files = config.reading.files.clone();
@@ -225,6 +260,8 @@ pub fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
     });
     match read {
         Ok((parts, files)) => {
+            // New sources begin with nothing in their caches; what they need is better fetched before visitors wait for it.
+            warm_once(public, parts.issuer.chain()).await;
             public.replace(parts);
             count("applied");
             tracing::info!("changed files took effect");
@@ -256,15 +293,7 @@ fn report_to(public: &Arc<Public>) -> Report {
     Arc::new(move |event| {
         let labels = LoginLabels { what: event.what, outcome: event.outcome, reason: event.reason };
         logins.get_or_create(&labels).inc();
-        tracing::info!(
-            outcome = event.outcome,
-            reason = event.reason,
-            method = event.method,
-            subject = event.subject.map(|subject| audit.subject_hash(subject)),
-            client = event.client.map(|client| client.to_string()),
-            "{}",
-            event.what
-        );
+        audit.event(event);
     })
 }
 

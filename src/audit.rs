@@ -57,6 +57,23 @@ pub struct Record<'a> {
     pub took: Duration,
 }
 
+/// What happened to one login or logout of our own.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// `login`, `logout` or `back_channel_logout`.
+    pub what: &'static str,
+    /// `granted`, `refused` or `unavailable`.
+    pub outcome: &'static str,
+    /// Why, in our own words; empty when granted.
+    pub reason: &'static str,
+    /// `oidc` or `accounts`.
+    pub method: &'static str,
+    /// Who, when somebody was found.
+    pub subject: Option<&'a Subject>,
+    /// Whence the request came.
+    pub client: Option<IpAddr>,
+}
+
 /// Where audit records go.
 #[derive(Debug, Clone)]
 pub struct Audit(Arc<Inner>);
@@ -174,6 +191,24 @@ impl Audit {
             r#"{{"audit":"unmask","at":{}.{:03},"outcome":"{outcome}","subject":"{subject}"}}"#,
             at.as_secs(),
             at.subsec_millis(),
+        );
+        queue.push(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes down a login or a logout of our own.
+    pub fn event(&self, event: &Event<'_>) {
+        let Some(queue) = &self.0.queue else { return };
+        let at = self.0.clock.since_epoch();
+        let line = format!(
+            r#"{{"audit":"{}","at":{}.{:03},"outcome":"{}","reason":"{}","method":"{}","subject":"{}","client":"{}"}}"#,
+            event.what,
+            at.as_secs(),
+            at.subsec_millis(),
+            event.outcome,
+            event.reason,
+            event.method,
+            event.subject.map(|subject| self.subject_hash(subject)).unwrap_or_default(),
+            event.client.map(|client| client.to_string()).unwrap_or_default(),
         );
         queue.push(format!("{line}\n").as_bytes());
     }

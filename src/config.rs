@@ -27,7 +27,7 @@ use crate::sources::forwarded::{self, Forwarded};
 use crate::sources::own::{self, Own};
 use crate::sources::store::{self, HostStore};
 use crate::sources::upstream::{self, Upstream};
-use crate::sources::{Chain, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
+use crate::sources::{Chain, SESSION_CROSS_CHECK, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
 use crate::state::{Kept, place};
 use crate::telemetry;
 use crate::visits::{self, Visits};
@@ -65,7 +65,10 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Where it listens and what it is called", vars: &[&LISTEN, &ADMIN_LISTEN, &ADMIN_HOSTS] },
     Section { title: "Which pages may ask", vars: OriginRules::VARS },
     Section { title: "How they ask", vars: TokenRules::VARS },
-    Section { title: "Who the visitor is", vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &TRUSTED_PROXIES] },
+    Section {
+        title: "Who the visitor is",
+        vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &SESSION_CROSS_CHECK, &TRUSTED_PROXIES],
+    },
     Section { title: "Source `forwarded`: headers of an auth proxy", vars: Forwarded::VARS },
     Section { title: "Source `assertion`: a signed identity header", vars: Assertion::VARS },
     Section { title: "Source `bearer`: access tokens", vars: Bearer::VARS },
@@ -185,7 +188,7 @@ impl Config {
         let admin_listen = read_admin(&mut env);
         let admin_names = AdminNames::read(&mut env);
         telemetry::check(&mut env);
-        let (public_url, other_origins, origins) = OriginRules::read(&mut env);
+        let (public_url, other_origins, mut origins) = OriginRules::read(&mut env);
         let token = TokenRules::read(&mut env);
         let proxies = TrustedProxies::read(&mut env);
         let outbound = Outbound::read(&mut env);
@@ -193,6 +196,7 @@ impl Config {
         let login = login::Settings::read(&mut env, public_url.as_ref(), &other_origins, &outbound, clock);
         let login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock, login.as_ref());
+        origins.page_headers = chain.sent_by_pages().chain(token.required_header().cloned()).collect();
         let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
         check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
@@ -278,7 +282,7 @@ fn read_chain(
     login: Option<&OwnLogin>,
 ) -> Chain {
     let known = [forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME, store::NAME, own::NAME];
-    let (order, on_outage) = read_order(env, &known);
+    let (order, rule) = read_order(env, &known);
     check_login(env, &order);
     let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
     for name in order {
@@ -292,7 +296,7 @@ fn read_chain(
         };
         sources.extend(source);
     }
-    Chain::new(sources, on_outage)
+    Chain::new(sources, rule)
 }
 
 /// Every name that is a setting when these widgets are configured.

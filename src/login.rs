@@ -14,15 +14,14 @@ pub mod senders;
 pub mod transaction;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use url::Url;
 
+pub use crate::audit::Event;
 use crate::clock::Clock;
 use crate::env::{Env, Var};
-use crate::identity::Subject;
 use crate::login::accounts::book::Book;
 use crate::login::accounts::patience::Patience;
 use crate::login::accounts::{Accounts, Gate};
@@ -163,23 +162,6 @@ fn read_site(env: &mut Env, public_url: Option<&Url>, listed: &[Origin]) -> Opti
         after_logout: path(env, &LOGOUT_RETURN_TO),
         url,
     })
-}
-
-/// Something happened that belongs into the records.
-#[derive(Debug, Clone, Copy)]
-pub struct Event<'a> {
-    /// `login`, `logout` or `back_channel_logout`.
-    pub what: &'static str,
-    /// `granted`, `refused` or `unavailable`.
-    pub outcome: &'static str,
-    /// Why, in our own words; empty when granted.
-    pub reason: &'static str,
-    /// `oidc` or `accounts`.
-    pub method: &'static str,
-    /// Who, when somebody was found.
-    pub subject: Option<&'a Subject>,
-    /// Whence the request came.
-    pub client: Option<IpAddr>,
 }
 
 /// Where events go.

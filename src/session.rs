@@ -28,6 +28,13 @@ impl Session {
     pub fn is_live(&self, now: UnixTime) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
+
+    /// The same, ending no later than another.
+    #[must_use]
+    pub fn ending_with(self, other: &Self) -> Self {
+        let ends = [self.expires_at, other.expires_at].into_iter().flatten();
+        Self { expires_at: ends.min(), ..self }
+    }
 }
 
 /// The source could not be asked. Never to be read as "logged out": that would log people out when a server hiccups.
@@ -70,6 +77,12 @@ pub trait Authenticator: Send + Sync {
     fn decides(&self, request: &Parts) -> bool {
         let _ = request;
         false
+    }
+
+    /// The header that a page itself must send for this source to know its visitor; `None` where a proxy or the browser
+    /// sends what is needed.
+    fn sent_by_pages(&self) -> Option<HeaderName> {
+        None
     }
 
     /// Fetches what can be fetched before the first visitor comes, such as keys.

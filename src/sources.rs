@@ -9,6 +9,7 @@ pub mod upstream;
 
 use std::fmt;
 
+use http::HeaderName;
 use http::request::Parts;
 
 use crate::env::{Env, Var};
@@ -29,6 +30,14 @@ pub const SESSION_ON_OUTAGE: Var = Var::new(
     "What happens when a source cannot be asked: fail answers 503 at once; next asks the following source, and answers 503 only when none finds somebody.",
 );
 
+/// Whether all of them must agree.
+pub const SESSION_CROSS_CHECK: Var = Var::new(
+    "SESSION_CROSS_CHECK",
+    "false",
+    "true",
+    "Ask every source, and believe only what all of them say: each must find somebody, and the same subject. The first one's word is used, and the session ends with the first of theirs.",
+);
+
 /// What an outage in one source means for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnOutage {
@@ -38,10 +47,19 @@ pub enum OnOutage {
     Next,
 }
 
+/// Whose word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The first source's that finds somebody.
+    First(OnOutage),
+    /// Everybody's, when they agree.
+    All,
+}
+
 /// The configured sources in order.
 pub struct Chain {
     sources: Vec<Box<dyn Authenticator>>,
-    on_outage: OnOutage,
+    rule: Rule,
 }
 
 impl fmt::Debug for Chain {
@@ -53,8 +71,8 @@ impl fmt::Debug for Chain {
 impl Chain {
     /// A chain of these sources.
     #[must_use]
-    pub fn new(sources: Vec<Box<dyn Authenticator>>, on_outage: OnOutage) -> Self {
-        Self { sources, on_outage }
+    pub fn new(sources: Vec<Box<dyn Authenticator>>, rule: Rule) -> Self {
+        Self { sources, rule }
     }
 
     /// Names of the sources, in order.
@@ -79,6 +97,11 @@ impl Chain {
         all
     }
 
+    /// The headers that a page itself must send for a source to know its visitor.
+    pub fn sent_by_pages(&self) -> impl Iterator<Item = HeaderName> + '_ {
+        self.sources.iter().filter_map(|source| source.sent_by_pages())
+    }
+
     /// Lets every source fetch what it can before the first visitor comes.
     ///
     /// # Errors
@@ -91,12 +114,41 @@ impl Chain {
         warmed
     }
 
-    /// Who sent this request, as the source that decides about it says, or else the first source that knows. A source that
-    /// decides is the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
+    /// Who sent this request.
     ///
     /// # Errors
     /// [`Outage`] when a source could not be asked and nobody else may answer for it.
     pub async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        match self.rule {
+            Rule::First(on_outage) => self.first(request, on_outage).await,
+            Rule::All => self.all(request).await,
+        }
+    }
+
+    /// As all sources say with one voice. Nobody is the answer where any of them finds nobody, and where they differ.
+    async fn all(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        let mut agreed: Option<Session> = None;
+        for source in &self.sources {
+            let Some(found) = source.authenticate(request).await? else { return Ok(None) };
+            agreed = match agreed {
+                None => Some(found),
+                Some(first) if first.identity.subject == found.identity.subject => Some(first.ending_with(&found)),
+                Some(first) => {
+                    tracing::warn!(
+                        one = first.source,
+                        other = found.source,
+                        "two sources differ about who the visitor is"
+                    );
+                    return Ok(None);
+                }
+            };
+        }
+        Ok(agreed)
+    }
+
+    /// As the source that decides about this request says, or else the first source that knows. A source that decides is
+    /// the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
+    async fn first(&self, request: &Parts, on_outage: OnOutage) -> Result<Option<Session>, Outage> {
         if let Some(source) = self.sources.iter().find(|source| source.decides(request)) {
             return source.authenticate(request).await;
         }
@@ -105,7 +157,7 @@ impl Chain {
             match source.authenticate(request).await {
                 Ok(Some(session)) => return Ok(Some(session)),
                 Ok(None) => {}
-                Err(fault) if self.on_outage == OnOutage::Fail => return Err(fault),
+                Err(fault) if on_outage == OnOutage::Fail => return Err(fault),
                 Err(fault) => outage = Some(fault),
             }
         }
@@ -113,8 +165,8 @@ impl Chain {
     }
 }
 
-/// Reads the order; the sources themselves are read by name.
-pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, OnOutage) {
+/// Reads the order and the rule; the sources themselves are read by name.
+pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, Rule) {
     let words: Vec<String> = env.list(&SESSION_SOURCES);
     let mut order = Vec::new();
     if words.is_empty() {
@@ -131,5 +183,15 @@ pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, 
         }
     }
     let on_outage = env.choice(&SESSION_ON_OUTAGE, &[("fail", OnOutage::Fail), ("next", OnOutage::Next)]);
-    (order, on_outage.unwrap_or(OnOutage::Fail))
+    let on_outage = on_outage.unwrap_or(OnOutage::Fail);
+    if !env.flag(&SESSION_CROSS_CHECK) {
+        return (order, Rule::First(on_outage));
+    }
+    if order.len() < 2 {
+        env.mistake_in(&SESSION_CROSS_CHECK, "needs two sources in SESSION_SOURCES");
+    }
+    if on_outage == OnOutage::Next {
+        env.mistake_in(&SESSION_ON_OUTAGE, "cannot be next with SESSION_CROSS_CHECK: every source must be asked");
+    }
+    (order, Rule::All)
 }

@@ -191,7 +191,7 @@ fn login_routes(public: &Arc<Public>, door: &Arc<Door>, mounts: &[&str]) -> Rout
 
 async fn before_logout(State(public): State<Arc<Public>>, headers: HeaderMap) -> Response {
     let parts = public.parts();
-    origin::preflight(parts.widgets.origins(), parts.origins.cross_site, "GET, POST, OPTIONS", &headers)
+    parts.origins.preflight(parts.widgets.origins(), "GET, POST, OPTIONS", &headers)
 }
 
 /// The same rules on every route and every method (H-8).

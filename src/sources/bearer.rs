@@ -5,6 +5,7 @@ mod introspection;
 mod settings;
 
 use async_trait::async_trait;
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde_json::Value;
@@ -182,6 +183,10 @@ impl Authenticator for Bearer {
 
     fn decides(&self, request: &Parts) -> bool {
         !matches!(token_in(request), Ok(None))
+    }
+
+    fn sent_by_pages(&self) -> Option<HeaderName> {
+        Some(AUTHORIZATION)
     }
 
     async fn warm(&self) -> Result<(), Outage> {

@@ -47,7 +47,12 @@ pub struct OriginRules {
     pub own: Option<Origin>,
     /// Whether listed origins may be of another site.
     pub cross_site: bool,
+    /// What pages of listed origins may send beside what any page may.
+    pub page_headers: Vec<HeaderName>,
 }
+
+/// Headers that any listed page may send.
+const PAGE_HEADERS: &str = "Accept, Content-Type, X-Requested-By, X-Request-Id";
 
 /// Why a page may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +120,25 @@ impl OriginRules {
         }
         let listed: Vec<Origin> = env.list(&ALLOWED_ORIGINS);
         let cross_site = env.flag(&ALLOW_CROSS_SITE);
-        (url, listed, Self { own, cross_site })
+        (url, listed, Self { own, cross_site, page_headers: Vec::new() })
+    }
+
+    /// Answers the question a browser asks before a listed page's request: without a session, and for nobody else
+    /// (CORS-1).
+    #[must_use]
+    pub fn preflight(&self, others: &[Listed], methods: &'static str, headers: &HeaderMap) -> Response {
+        let Some(origin) = listed_origin(others, headers) else {
+            return Problem::Origin(Stranger::NotListed).response();
+        };
+        let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
+        let headers = response.headers_mut();
+        headers.remove(CONTENT_TYPE);
+        share_with(headers, &origin, self.cross_site);
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers());
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        response
     }
 
     /// Whether the page that made this request may ask, where pages of our own origin and of these others may.
@@ -140,6 +163,11 @@ impl OriginRules {
         }
     }
 
+    fn allowed_headers(&self) -> HeaderValue {
+        let all = self.page_headers.iter().fold(PAGE_HEADERS.to_owned(), |all, name| format!("{all}, {name}"));
+        HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static(PAGE_HEADERS))
+    }
+
     fn is_own(&self, origin: Option<&[u8]>) -> bool {
         self.own.as_ref().zip(origin).is_some_and(|(own, sent)| own.is(sent))
     }
@@ -162,26 +190,6 @@ fn listed_for(others: &[Listed], origin: Option<&[u8]>) -> Option<Admitted> {
     let origin = origin?;
     let found = others.iter().find(|(known, _)| known.is(origin));
     found.map(|(_, value)| Admitted::Listed(value.clone()))
-}
-
-/// Answers the question a browser asks before a listed page's request: without a session, and for nobody else (CORS-1).
-#[must_use]
-pub fn preflight(others: &[Listed], cross_site: bool, methods: &'static str, headers: &HeaderMap) -> Response {
-    let Some(origin) = listed_origin(others, headers) else {
-        return Problem::Origin(Stranger::NotListed).response();
-    };
-    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_TYPE);
-    share_with(headers, &origin, cross_site);
-    headers.insert(ALLOW, HeaderValue::from_static(methods));
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Accept, Content-Type, X-Requested-By, X-Request-Id"),
-    );
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
 }
 
 /// A browser says what it fetches for: only script may, never a navigation, an image or a frame (B-4).

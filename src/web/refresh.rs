@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::headers::{JSON, private, share_with};
-use super::origin::{listed_origin, preflight};
+use super::origin::listed_origin;
 use super::problem::Problem;
 use super::token::{TicketFields, client_of, may_ask, ticket_fields, widget_of};
 use super::{Parts, Public, RequestId};
@@ -53,7 +53,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         return Problem::NotFound.response();
     };
     if head.method == Method::OPTIONS {
-        return preflight(&widget.origins, parts.origins.cross_site, "POST, OPTIONS", &head.headers);
+        return parts.origins.preflight(&widget.origins, "POST, OPTIONS", &head.headers);
     }
     let (session, result) = decide(&public, &parts, widget, &head, body).await;
     let record = Record {

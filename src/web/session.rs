@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::headers::{JSON, private, share_with};
-use super::origin::{listed_origin, preflight};
+use super::origin::listed_origin;
 use super::problem::Problem;
 use super::{Parts, Public};
 use crate::clock::UnixTime;
@@ -25,7 +25,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     let (head, _body) = request.into_parts();
     let others = parts.widgets.origins();
     if head.method == Method::OPTIONS {
-        return preflight(others, parts.origins.cross_site, METHODS, &head.headers);
+        return parts.origins.preflight(others, METHODS, &head.headers);
     }
     let mut response = match find(&parts, &head).await {
         Ok(Some(session)) => private(StatusCode::OK, JSON, describe(&session, public.clock.now()).to_string()),

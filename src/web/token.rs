@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use super::headers::{JSON, private, share_with};
-use super::origin::{Stranger, has_fetch_metadata, listed_origin, preflight};
+use super::origin::{Stranger, has_fetch_metadata, listed_origin};
 use super::problem::Problem;
 use super::{Parts, Public, RequestId, input};
 use crate::audit::Record;
@@ -110,6 +110,11 @@ impl TokenRules {
         }
     }
 
+    /// The header that every page must send.
+    pub fn required_header(&self) -> Option<&HeaderName> {
+        self.header.as_ref().map(|(name, _)| name)
+    }
+
     /// The further paths.
     pub fn alias_paths(&self) -> impl Iterator<Item = &str> {
         self.aliases.iter().map(|alias| alias.path.as_str())
@@ -165,7 +170,7 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     let (head, _body) = request.into_parts();
     let Some((widget, shape)) = addressed(&parts, head.uri.path()) else { return Problem::NotFound.response() };
     if head.method == Method::OPTIONS {
-        return preflight(&widget.origins, parts.origins.cross_site, parts.token.allowed(), &head.headers);
+        return parts.origins.preflight(&widget.origins, parts.token.allowed(), &head.headers);
     }
     let (session, result) = decide(&public, &parts, widget, &head).await;
     let took = public.clock.monotonic().saturating_sub(began);

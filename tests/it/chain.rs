@@ -1,11 +1,14 @@
 //! Sources are asked in order, and a credential is judged by the source it is for.
 
 use async_trait::async_trait;
+use countersign::clock::UnixTime;
 use countersign::identity::{Identity, Subject};
 use countersign::session::{Authenticator, Guarded, Outage, Session};
-use countersign::sources::{Chain, OnOutage};
+use countersign::sources::{Chain, OnOutage, Rule};
 use http::Request;
 use http::request::Parts;
+
+use crate::kit::{BEHIND_PROXY, mistakes, settings};
 
 /// A source with one answer.
 struct Fixed {
@@ -47,7 +50,11 @@ fn down(source_name: &'static str) -> Outage {
 }
 
 fn chain(on_outage: OnOutage, sources: Vec<Fixed>) -> Chain {
-    Chain::new(sources.into_iter().map(|source| Box::new(source) as _).collect(), on_outage)
+    ruled(Rule::First(on_outage), sources)
+}
+
+fn ruled(rule: Rule, sources: Vec<Fixed>) -> Chain {
+    Chain::new(sources.into_iter().map(|source| Box::new(source) as _).collect(), rule)
 }
 
 async fn ask(on_outage: OnOutage, sources: Vec<Fixed>) -> Result<Option<&'static str>, Outage> {
@@ -88,4 +95,45 @@ async fn every_source_warms_up_though_one_cannot() {
     let broken = Fixed { name: "b", decides: false, answer: Err(down("b")) };
     let nobody = Fixed { name: "a", decides: false, answer: Ok(None) };
     assert_eq!(chain(OnOutage::Fail, vec![broken, nobody]).warm().await, Err(down("b")));
+}
+
+#[tokio::test]
+async fn sources_that_must_agree_are_all_asked_and_believed_only_together() {
+    let (request, ()) = Request::new(()).into_parts();
+    let says = |name: &'static str, answer| Fixed { name, decides: false, answer };
+    let until = |name, end| Ok(Some(Session { expires_at: end, ..jane(name) }));
+    let somebody_else = || {
+        let identity = Identity::new(Subject::new("john").unwrap());
+        Ok(Some(Session { identity, ..jane("b") }))
+    };
+    let refused = [
+        vec![says("a", Ok(Some(jane("a")))), says("b", Ok(None))],
+        vec![says("a", Ok(None)), says("b", Ok(Some(jane("b"))))],
+        vec![says("a", Ok(Some(jane("a")))), says("b", somebody_else())],
+        vec![Fixed { decides: true, ..says("a", Ok(Some(jane("a")))) }, says("b", Ok(None))],
+    ];
+    for sources in refused {
+        assert_eq!(ruled(Rule::All, sources).authenticate(&request).await, Ok(None));
+    }
+    let broken = vec![says("a", Ok(Some(jane("a")))), says("b", Err(down("b")))];
+    assert_eq!(
+        ruled(Rule::All, broken).authenticate(&request).await,
+        Err(down("b")),
+        "an outage is not a disagreement"
+    );
+    let (soon, late) = (Some(UnixTime(100)), Some(UnixTime(200)));
+    for (first, second, end) in [(late, soon, soon), (soon, late, soon), (None, soon, soon), (late, None, late)] {
+        let chain = ruled(Rule::All, vec![says("a", until("a", first)), says("b", until("b", second))]);
+        let session = chain.authenticate(&request).await.unwrap().unwrap();
+        assert_eq!((session.source, session.expires_at), ("a", end));
+    }
+}
+
+#[test]
+fn a_cross_check_of_one_source_or_with_gaps_is_named_at_start() {
+    let alone = settings(&BEHIND_PROXY, &[("SESSION_CROSS_CHECK", "true")]);
+    assert!(mistakes(&alone).contains("SESSION_CROSS_CHECK: needs two sources"));
+    let gaps =
+        [("SESSION_CROSS_CHECK", "true"), ("SESSION_ON_OUTAGE", "next"), ("SESSION_SOURCES", "forwarded,upstream")];
+    assert!(mistakes(&settings(&BEHIND_PROXY, &gaps)).contains("SESSION_ON_OUTAGE: cannot be next"));
 }

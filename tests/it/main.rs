@@ -32,6 +32,7 @@ mod publisher;
 mod records;
 mod samples;
 mod script;
+mod serving;
 mod session_route;
 mod stage;
 mod state;

@@ -166,6 +166,25 @@ async fn a_preflight_needs_no_login_and_says_only_what_is_allowed() {
     assert_eq!(stranger.header("access-control-allow-origin"), "");
 }
 
+/// CORS-1.
+#[tokio::test]
+async fn a_listed_page_may_send_what_it_must_send_and_no_more() {
+    let allowed = async |changes: &[(&str, &str)]| {
+        let house = House::behind_proxy(&[&[("ALLOWED_ORIGINS", APP)], changes].concat());
+        let ask = Request::options("/token").header("origin", APP).header("access-control-request-method", "POST");
+        house.ask(ask).await.header("access-control-allow-headers").to_owned()
+    };
+    assert_eq!(allowed(&[]).await, "Accept, Content-Type, X-Requested-By, X-Request-Id");
+    let named = allowed(&[("TOKEN_REQUIRE_HEADER", "X-Acme: chat")]).await;
+    assert!(named.ends_with(", x-acme"), "{named}");
+    let bearer = [
+        ("SESSION_SOURCES", "forwarded,bearer"),
+        ("BEARER_ISSUER", "https://login.example.org"),
+        ("BEARER_AUDIENCE", "https://chat.example.org"),
+    ];
+    assert!(allowed(&bearer).await.ends_with(", authorization"), "an access token is the page's to send");
+}
+
 #[tokio::test]
 async fn a_widget_may_list_its_own_origins() {
     let house =

@@ -3,7 +3,7 @@
 use countersign::login::accounts::book::{Book, Newcomer};
 use http::{Request, StatusCode};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::browser::{Browser, From};
 use super::house::COOKIE;
@@ -57,6 +57,28 @@ async fn an_anonymous_page_lets_its_visitor_log_in_and_gets_a_token_until_they_l
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(browser.cookie(COOKIE), None);
     assert_eq!(house.ask(page("/token")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn every_login_and_logout_is_written_down_without_a_name() {
+    let house = House::of(&own_login(&[]));
+    let mut browser = logged_in(&house).await;
+    house.ask(page("/token").header("cookie", browser.line(From::Own))).await;
+    let logout = Request::post("/chat-identity/logout").header("sec-fetch-site", "same-origin");
+    browser.visit(&house, logout.header("sec-fetch-mode", "cors"), "").await;
+    let text = house.records.text(&house.app);
+    assert!(!text.to_lowercase().contains("anna") && !text.contains("correct horse"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| [&line["audit"], &line["outcome"], &line["method"]]).collect();
+    assert_eq!(
+        told,
+        [
+            [&json!("login"), &json!("granted"), &json!("accounts")],
+            [&json!("token"), &json!("issued"), &Value::Null],
+            [&json!("logout"), &json!("granted"), &json!("accounts")],
+        ]
+    );
+    assert!(lines.iter().all(|line| line["subject"] == lines[0]["subject"]), "one visitor, one hash");
 }
 
 #[tokio::test]

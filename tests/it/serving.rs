@@ -1,0 +1,55 @@
+//! The service as a whole: when visitors may be sent to it.
+
+use axum::body::Body;
+use countersign::admin::Admin;
+use countersign::app::{Listeners, Reread};
+use countersign::env::Mistakes;
+use countersign::web::listen::Listener;
+use http::{Request, StatusCode};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::kit::House;
+use crate::publisher::{Page, Publisher};
+use crate::tokens::{TestKey, key_set};
+
+async fn readiness(admin: &Admin) -> StatusCode {
+    admin.handle(Request::get("/ready").body(Body::empty()).unwrap()).await.status()
+}
+
+/// Facts section 4.3: readiness waits for the first success, and is not taken back by an outage.
+#[tokio::test]
+async fn visitors_are_sent_here_once_the_identity_providers_keys_are() {
+    let provider = Publisher::start().await;
+    let issuer = provider.url("/realm");
+    let document = json!({ "issuer": issuer, "jwks_uri": provider.url("/keys") }).to_string();
+    provider.put("/realm/.well-known/openid-configuration", Page::ok(document));
+    provider.put("/keys", Page::ok(key_set(&[&TestKey::new("ES256", "a")])));
+    provider.close();
+    let app = House::behind_proxy(&[
+        ("SESSION_SOURCES", "bearer"),
+        ("FORWARDED_CONVENTION", ""),
+        ("FORWARDED_PROOF_SECRET", ""),
+        ("BEARER_ISSUER", &issuer),
+        ("BEARER_AUDIENCE", "https://chat.example.org"),
+    ])
+    .app;
+    let admin = app.admin.clone();
+    let listeners = Listeners { public: Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap()), admin: None };
+    let reread: Reread = Box::new(|| Err(Mistakes(Vec::new())));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(app.serve(listeners, reread, async { drop(stopped.await) }));
+
+    provider.has_been_asked(1).await;
+    assert_eq!(readiness(&admin).await, StatusCode::SERVICE_UNAVAILABLE, "its keys are not here yet");
+    provider.open();
+    while readiness(&admin).await != StatusCode::OK {
+        tokio::task::yield_now().await;
+    }
+    provider.fail();
+    assert_eq!(readiness(&admin).await, StatusCode::OK, "a probe asks nobody");
+    drop(stop);
+    served.await.unwrap().unwrap();
+    assert_eq!(readiness(&admin).await, StatusCode::SERVICE_UNAVAILABLE, "it has stopped");
+}
