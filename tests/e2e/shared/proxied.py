@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import socket
 import threading
@@ -11,7 +12,8 @@ from functools import partial
 
 from checks import check
 
-HOST = "www.example.org"
+# A login may bind its sessions to the name under which the site was visited.
+HOST = os.environ.get("SITE_HOST", "www.example.org")
 MOUNT = "/chat-identity"
 TOKEN = f"{MOUNT}/token"
 FETCH = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")]
@@ -114,38 +116,39 @@ class Site:
 class Corpus:
     """Every way to say `mallory` that the advisories of such proxies tell of.
 
-    `names` are the headers that the shipped snippet takes away, `user` is the one that says who it is here.
+    `names` are the headers that the shipped snippet takes away, `user` is the one that says who it is here, in `encoding`.
     """
 
-    def __init__(self, names, user, proof):
-        self.names, self.user, self.proof = names, user, proof
+    def __init__(self, names, user, proof, encoding=str):
+        self.names, self.user, self.proof, self.encoding = names, user, proof, encoding
+        self.lie = encoding("mallory")
 
     def headers(self):
         for name in self.names:
             for spelling in dict.fromkeys(spellings(name)):
-                yield spelling, [(spelling, "mallory")]
+                yield spelling, [(spelling, self.lie)]
         user, alias = self.user, other_spelling(self.user)
-        yield "two instances", [(user, "mallory"), (user, "mallory")]
-        yield "an alias before the name", [(alias, "mallory"), (user, "mallory")]
-        yield "an empty value and a full one", [(user, ""), (user, "mallory")]
-        yield "Connection naming the identity", [("Connection", f"{user}, close"), (user, "mallory")]
+        yield "two instances", [(user, self.lie), (user, self.lie)]
+        yield "an alias before the name", [(alias, self.lie), (user, self.lie)]
+        yield "an empty value and a full one", [(user, ""), (user, self.lie)]
+        yield "Connection naming the identity", [("Connection", f"{user}, close"), (user, self.lie)]
         yield "Connection naming the proof", [("Connection", "X-Countersign-Proof")]
-        yield "Connection naming both", [("Connection", f"keep-alive, {user}, X-Countersign-Proof"), (user, "mallory")]
-        yield "Connection twice", [("Connection", "keep-alive"), ("Connection", user), (user, "mallory")]
-        yield "Connection naming an alias", [("Connection", f"close, {alias}"), (alias, "mallory")]
-        yield "Proxy-Connection naming the proof", [("Proxy-Connection", "X-Countersign-Proof"), (user, "mallory")]
-        yield "Trailer naming the identity", [("Trailer", user), (user, "mallory")]
-        yield "a guessed proof", [("X-Countersign-Proof", "x" * 43), (user, "mallory")]
-        yield "the real proof", [("X-Countersign-Proof", self.proof), (user, "mallory")]
-        yield "the real proof under an alias", [("X_Countersign_Proof", self.proof), (alias, "mallory")]
-        yield "the real proof twice", [("X-Countersign-Proof", self.proof)] * 2 + [(user, "mallory")] * 2
+        yield "Connection naming both", [("Connection", f"keep-alive, {user}, X-Countersign-Proof"), (user, self.lie)]
+        yield "Connection twice", [("Connection", "keep-alive"), ("Connection", user), (user, self.lie)]
+        yield "Connection naming an alias", [("Connection", f"close, {alias}"), (alias, self.lie)]
+        yield "Proxy-Connection naming the proof", [("Proxy-Connection", "X-Countersign-Proof"), (user, self.lie)]
+        yield "Trailer naming the identity", [("Trailer", user), (user, self.lie)]
+        yield "a guessed proof", [("X-Countersign-Proof", "x" * 43), (user, self.lie)]
+        yield "the real proof", [("X-Countersign-Proof", self.proof), (user, self.lie)]
+        yield "the real proof under an alias", [("X_Countersign_Proof", self.proof), (alias, self.lie)]
+        yield "the real proof twice", [("X-Countersign-Proof", self.proof)] * 2 + [(user, self.lie)] * 2
         yield (
             "an address of the house",
-            [("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"), (user, "mallory")],
+            [("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"), (user, self.lie)],
         )
         yield (
             "another address to the login",
-            [("X-Forwarded-Uri", "/public"), ("X-Original-URL", "http://x/"), (user, "mallory")],
+            [("X-Forwarded-Uri", "/public"), ("X-Original-URL", "http://x/"), (user, self.lie)],
         )
         yield (
             "another site, scheme and method to the login",
@@ -153,8 +156,8 @@ class Corpus:
         )
         yield "a rewritten address", [("X-Rewrite-URL", f"{MOUNT}/token"), ("X-HTTP-Method-Override", "POST")]
         yield "credentials", [("Authorization", "Bearer mallory"), ("Proxy-Authorization", "Basic bWFsbG9yeTo=")]
-        yield "a space before the colon", [(f"{user} ", "mallory")]
-        yield "a tab before the colon", [(f"{user}\t", "mallory")]
+        yield "a space before the colon", [(f"{user} ", self.lie)]
+        yield "a tab before the colon", [(f"{user}\t", self.lie)]
 
     def paths(self):
         user = self.user
@@ -176,9 +179,9 @@ class Corpus:
             f"{TOKEN}/",
             f"{TOKEN};x=1",
             f"{TOKEN}%00",
-            f"{TOKEN}%0d%0a{user}:%20mallory",
-            f"{TOKEN}%20HTTP/1.1%0d%0a{user}:%20mallory%0d%0a",
-            f"{TOKEN}?{user}=mallory&X-Countersign-Proof={self.proof}",
+            f"{TOKEN}%0d%0a{user}:%20{self.lie}",
+            f"{TOKEN}%20HTTP/1.1%0d%0a{user}:%20{self.lie}%0d%0a",
+            f"{TOKEN}?{user}={self.lie}&X-Countersign-Proof={self.proof}",
             f"{TOKEN}%3f",
             f"{TOKEN}#x",
             f"{MOUNT}\\token",
@@ -202,20 +205,20 @@ class Corpus:
         """
         user, get, post = self.user, f"GET {TOKEN} HTTP/1.1\r\n", f"POST {TOKEN} HTTP/1.1\r\n"
         fetch = "".join(f"{name}: {value}\r\n" for name, value in FETCH)
-        inner = f"{get}Host: {HOST}\r\n{fetch}{user}: mallory\r\nX-Countersign-Proof: {self.proof}\r\n\r\n"
-        lie = f"{user}: mallory\r\n"
+        inner = f"{get}Host: {HOST}\r\n{fetch}{user}: {self.lie}\r\nX-Countersign-Proof: {self.proof}\r\n\r\n"
+        lie = f"{user}: {self.lie}\r\n"
         size = len(inner)
         yield "a folded line that looks like an identity", f"{get}{head}X-Fold: a\r\n {lie}\r\n"
-        yield "a folded identity", f"{get}{head}{user}:\r\n mallory\r\n\r\n"
+        yield "a folded identity", f"{get}{head}{user}:\r\n {self.lie}\r\n\r\n"
         yield "a folded proof", f"{get}{head}{lie}X-Countersign-Proof:\r\n\t{self.proof}\r\n\r\n"
         yield "a space before the first header", f"{get} {lie}{head}\r\n"
         yield "a bare LF before the identity", f"{get}{head}X-A: b\n{lie}\r\n"
         yield "a bare CR before the identity", f"{get}{head}X-A: b\r{lie}\r\n"
-        yield "a NUL in the identity", f"{get}{head}{user}: mallory\0\r\n\r\n"
-        yield "a NUL in its name", f"{get}{head}{user}\0: mallory\r\n\r\n"
+        yield "a NUL in the identity", f"{get}{head}{user}: {self.lie}\0\r\n\r\n"
+        yield "a NUL in its name", f"{get}{head}{user}\0: {self.lie}\r\n\r\n"
         yield "an identity that starts with a colon", f"{get}{head}:{lie}\r\n"
         yield "an empty name", f"{get}{head}: mallory\r\n\r\n"
-        yield "a name in quotes", f'{get}{head}"{user}": mallory\r\n\r\n'
+        yield "a name in quotes", f'{get}{head}"{user}": {self.lie}\r\n\r\n'
         yield "an identity after the end of the head", f"{get}{head}\r\n{lie}\r\n"
         yield "only bare LFs", f"{get}{head}{lie}\r\n".replace("\r\n", "\n")
         yield "two requests at once", f"{get}{head}\r\n{get}Host: {HOST}\r\n{fetch}{lie}\r\n"
@@ -230,6 +233,9 @@ class Corpus:
         yield "an upgrade to a WebSocket", (
             f"{get}{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\n\r\n{inner}"
         )
+        for hops in ("", "Max-Forwards: 0\r\n"):
+            yield f"TRACE {hops!r}", f"TRACE {TOKEN} HTTP/1.1\r\n{head}{hops}{lie}\r\n"
+            yield f"OPTIONS {hops!r}", f"OPTIONS {TOKEN} HTTP/1.1\r\n{head}{hops}{lie}\r\n"
         yield "CONNECT", f"CONNECT 127.0.0.1:80 HTTP/1.1\r\n{head}\r\n{inner}"
         yield "a request as the body of a GET", f"{get}{head}Content-Length: {size}\r\n\r\n{inner}"
         yield "a request as the body of a POST", f"{post}{head}Content-Length: {size}\r\n\r\n{inner}"
@@ -361,7 +367,7 @@ def dishonest(site, corpus):
         answer = site.ask(headers, visitor="alice")
         herself = answer.status == 400 or answer.visitor() == "alice"
         check(f"{where}: logged in, {trick}: still herself", herself, answer)
-    lie = [(corpus.user, "mallory")]
+    lie = [(corpus.user, corpus.lie)]
     wires = {visitor: list(corpus.torn(head(site, visitor))) for visitor in (None, "alice")}
     for visitor, cases in wires.items():
         for trick, path in corpus.paths():
@@ -371,7 +377,7 @@ def dishonest(site, corpus):
             answers = pool.map(lambda case: site.say(case[1].encode("latin-1")), cases)
             for (trick, _), raw in zip(cases, answers):
                 whose = "logged in" if visitor else "not logged in"
-                nobody_else = named(raw) <= {visitor} and b"mallory" not in raw
+                nobody_else = named(raw) <= {visitor}
                 check(f"{where}: {whose}, {trick}: nobody else", nobody_else, raw)
     check(
         f"{where}: all the while everybody else is himself",
@@ -419,7 +425,7 @@ def instances(headers, name):
 
 def what_arrives(site, corpus, also=None):
     """The very headers that countersign would be handed, asked of an echo in its place."""
-    lies = [(name, "mallory") for name in corpus.names]
+    lies = [(name, corpus.lie) for name in corpus.names]
     lies += [
         ("Forwarded", "for=10.9.9.9"),
         ("X-Forwarded-For", "10.9.9.9"),
@@ -430,10 +436,11 @@ def what_arrives(site, corpus, also=None):
         headers = site.ask(lies, visitor=visitor).json()["headers"]
         values = partial(instances, headers)
         name = f"{site.name}, {visitor or 'nobody'}"
-        check(f"{name}: no lie arrives", not [h for h in headers if "mallory" in h[1] or "10.9.9.9" in h[1]], headers)
+        told = [h for h in headers if corpus.lie in h[1] or "10.9.9.9" in h[1]]
+        check(f"{name}: no lie arrives", not told, headers)
         check(
             f"{name}: the visitor's id once or not at all",
-            values(corpus.user) == ([visitor] if visitor else []),
+            values(corpus.user) == ([corpus.encoding(visitor)] if visitor else []),
             headers,
         )
         check(f"{name}: one proof", values("X-Countersign-Proof") == [corpus.proof], headers)
@@ -475,7 +482,7 @@ def past_the_proxy(service, corpus):
         ("a proof cut short", [("X-Countersign-Proof", corpus.proof[:-1])]),
         ("an address of the house", [("X-Forwarded-For", "127.0.0.1")]),
     ):
-        answer = service.ask([(corpus.user, "mallory"), *headers])
+        answer = service.ask([(corpus.user, corpus.lie), *headers])
         check(
             f"past the proxy, {name}: nobody",
             answer.status == 401 and answer.json()["code"] == "login_required",

@@ -1,23 +1,14 @@
-// npm's oidc-provider, a certified OpenID provider, as an organisation would run it: one client, one visitor who logs in by
-// typing a name.
+// npm's oidc-provider, a certified OpenID provider, as an organisation would run it: a visitor logs in by typing a name.
+// CLIENTS are the clients that are registered with it.
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const resolve = createRequire(`${process.env.NPM_HOME}/`).resolve;
 const { default: Provider } = await import(pathToFileURL(resolve('oidc-provider')));
 
-const { PORT, PUBLIC_URL, CLIENT_ID, CLIENT_SECRET } = process.env;
+const { PORT, CLIENTS } = process.env;
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
-  clients: [
-    {
-      client_id: CLIENT_ID,
-      client_secret: CLIENT_SECRET,
-      redirect_uris: [`${PUBLIC_URL}/login/callback`],
-      post_logout_redirect_uris: [`${PUBLIC_URL}/logout`],
-      backchannel_logout_uri: `${PUBLIC_URL}/logout/backchannel`,
-      backchannel_logout_session_required: true,
-    },
-  ],
+  clients: JSON.parse(CLIENTS),
   claims: { openid: ['sub'], profile: ['name', 'locale'], email: ['email', 'email_verified'], acr: null, amr: null },
   cookies: { keys: ['a test key that signs nothing of value'] },
   features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
@@ -25,7 +16,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   pkce: { required: () => true },
   async findAccount(_, sub) {
-    const claims = { sub, name: `Visitor ${sub}`, email: `${sub}@example.org`, email_verified: true };
+    const claims = { sub, name: `Zoë 王 ${sub}`, email: `${sub}@example.org`, email_verified: true };
     return { accountId: sub, claims: async () => claims };
   },
 });
