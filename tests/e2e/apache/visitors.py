@@ -4,13 +4,13 @@ import base64
 import json
 import os
 import re
-import signal
 from pathlib import Path
 
 from checks import check, finish
 from proxied import (
     Corpus,
     Site,
+    a_service_that_is_down,
     dishonest,
     honest,
     one_connection_many_visitors,
@@ -56,26 +56,6 @@ def sessions_that_nobody_has(site):
         check(f"{site.name}: {what} is nobody's", answer.status == 401, answer)
 
 
-def outages(site):
-    os.kill(int(os.environ["SERVICE_PID"]), signal.SIGKILL)
-    answer = site.ask(visitor="alice")
-    for _ in range(50):
-        if answer.status != 200:
-            break
-        answer = site.ask(visitor="alice")
-    check(
-        "a countersign that is down is an outage, not a logout",
-        answer.status in (502, 503) and answer.json()["code"] == "upstream_unavailable",
-        answer,
-    )
-    check(
-        "in JSON, never stored, to be asked again",
-        [answer.header(h) for h in ("Content-Type", "Cache-Control", "Retry-After")]
-        == ["application/problem+json", "no-store", "2"],
-        answer,
-    )
-
-
 apache = site("APACHE")
 honest(apache, lambda visitor: f"Zoë 王 {visitor}")
 dishonest(apache, CORPUS)
@@ -83,6 +63,6 @@ sessions_that_nobody_has(apache)
 one_connection_many_visitors(apache, ["alice", "bob", "carol"])
 what_arrives(site("APACHE_ECHO", echo=True), CORPUS, only_what_is_read)
 past_the_proxy(Site("SERVICE", os.environ["SERVICE"], str), CORPUS)
-outages(apache)
+a_service_that_is_down(apache, int(os.environ["SERVICE_PID"]))
 the_proof_stays(CORPUS)
 finish()

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -350,6 +351,41 @@ def honest(site, name_of=None):
     )
 
 
+def answers_of_the_login(site, redirected=(503, "upstream_unavailable")):
+    """What login.py says of its more particular visitors, and whether a redirect is an answer or an outage."""
+    where = site.name
+    ended = site.ask(visitor="ended")
+    check(
+        f"{where}: a refusal that names somebody names nobody",
+        ended.status == 401 and ended.json()["code"] == "login_required",
+        ended,
+    )
+    barred = site.ask(visitor="barred")
+    check(
+        f"{where}: who may not use the site is told so",
+        barred.status == 403 and barred.json()["code"] == "forbidden",
+        barred,
+    )
+    odd = site.ask(visitor="redirected")
+    check(
+        f"{where}: a redirect of the login is told as {redirected[1]}",
+        (odd.status, odd.json()["code"]) == redirected,
+        odd,
+    )
+    broken = site.ask(visitor="broken")
+    check(
+        f"{where}: an error of the login is an outage",
+        broken.status == 503 and broken.json()["code"] == "upstream_unavailable",
+        broken,
+    )
+    renewed = site.ask(visitor="renewed")
+    check(
+        f"{where}: a renewed session reaches the browser",
+        "session=renewed" in (renewed.header("Set-Cookie") or ""),
+        renewed,
+    )
+
+
 def named(raw):
     """Whom the tokens in some bytes are about."""
     return {subject(token) for token in re.findall(r'"token":"([^"]+)"', raw.decode("latin-1"))}
@@ -488,6 +524,39 @@ def past_the_proxy(service, corpus):
             answer.status == 401 and answer.json()["code"] == "login_required",
             answer,
         )
+
+
+def a_login_that_is_down(site, pid):
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    answer = site.ask(visitor="alice")
+    check(
+        "a login that is down is an outage, not a logout",
+        answer.status == 503
+        and answer.json()["code"] == "upstream_unavailable"
+        and answer.header("Retry-After") is not None,
+        answer,
+    )
+
+
+def a_service_that_is_down(site, pid):
+    os.kill(pid, signal.SIGKILL)
+    answer = site.ask(visitor="alice")
+    for _ in range(50):
+        if answer.status != 200:
+            break
+        answer = site.ask(visitor="alice")
+    check(
+        f"{site.name}: a countersign that is down is an outage, not a logout",
+        answer.status in (502, 503) and answer.json()["code"] == "upstream_unavailable",
+        answer,
+    )
+    check(
+        f"{site.name}: in JSON, never stored, to be asked again",
+        [answer.header(h) for h in ("Content-Type", "Cache-Control", "Retry-After")]
+        == ["application/problem+json", "no-store", "2"],
+        answer,
+    )
 
 
 def the_proof_stays(corpus):
