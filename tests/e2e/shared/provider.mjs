@@ -11,7 +11,23 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   clients: JSON.parse(CLIENTS),
   claims: { openid: ['sub'], profile: ['name', 'locale'], email: ['email', 'email_verified'], acr: null, amr: null },
   cookies: { keys: ['a test key that signs nothing of value'] },
-  features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: {
+    backchannelLogout: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      // A resource says in its own name which kind of access token it wants.
+      getResourceServerInfo: (_, resource) => ({
+        scope: 'chat',
+        audience: resource,
+        accessTokenFormat: resource.endsWith('/signed') ? 'jwt' : 'opaque',
+      }),
+    },
+  },
+  extraTokenClaims: (_, { accountId }) => accountId && { name: `Zoë 王 ${accountId}` },
   // Its own guard against calls to this very machine is in the way here, where everything is on this machine.
   fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   pkce: { required: () => true },
