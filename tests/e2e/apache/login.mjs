@@ -8,7 +8,7 @@ for (const name of names) {
   const landed = await browser.travel(`${site}/members/`, name);
   if (landed.href !== `${site}/members/`) throw new Error(`${name} ended at ${landed.url ?? landed.href}: ${landed.text}`);
   const members = await browser.request(landed, { headers: { accept: 'text/html' } });
-  if (members.text !== 'members\n') throw new Error(`${name} is no member: ${members.status} ${members.text}`);
+  if (members.status !== 200) throw new Error(`${name} is no member: ${members.status} ${members.text}`);
   cookies[name] = [...browser.jars.get(new URL(site).host)].map(([key, value]) => `${key}=${value}`).join('; ');
 }
 console.log(JSON.stringify(cookies));

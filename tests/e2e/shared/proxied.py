@@ -117,7 +117,7 @@ class Site:
 class Corpus:
     """Every way to say `mallory` that the advisories of such proxies tell of.
 
-    `names` are the headers that the shipped snippet takes away, `user` is the one that says who it is here, in `encoding`.
+    `names` are the headers that the shipped snippet takes away; `user` is the one that says who it is, in `encoding`.
     """
 
     def __init__(self, names, user, proof, encoding=str):
