@@ -79,6 +79,15 @@ pub fn split(token: &[u8], padding: Padding) -> Result<Compact<'_>, Rejected> {
     }
 }
 
+/// Whether a token means to be a signed one: it is one in form, or what somebody has left of one.
+#[must_use]
+pub fn means_to_be_signed(token: &[u8]) -> bool {
+    let mut parts = token.split(|byte| *byte == b'.');
+    let header = parts.next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let crippled = header.is_some_and(|text| text.starts_with(b"{")) && parts.count() == 2;
+    crippled || split(token, Padding::Never).is_ok()
+}
+
 /// A part without its padding, if it is one.
 fn bare(part: &[u8], padding: Padding) -> Option<&[u8]> {
     let unpadded = part.strip_suffix(b"==").or_else(|| part.strip_suffix(b"="));

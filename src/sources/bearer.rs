@@ -15,7 +15,7 @@ use crate::env::{Env, Var};
 use crate::jwks::Keys;
 use crate::jwks::discovery::Provider;
 use crate::jws::Verifier;
-use crate::jws::compact::{self, Padding, TOKEN_MAX, sole_field};
+use crate::jws::compact::{self, TOKEN_MAX, sole_field};
 use crate::jws::rejected::{Failure, Rejected};
 use crate::jws::rules::{Verified, check_clients, check_requirements};
 use crate::jws::times::Times;
@@ -74,7 +74,7 @@ impl Bearer {
 
     /// What the token says, after it was checked here or by the authorization server.
     async fn claims(&self, token: &[u8]) -> Result<(Value, Option<UnixTime>), Failure> {
-        let looks_signed = || compact::split(token, Padding::Never).is_ok();
+        let looks_signed = || compact::means_to_be_signed(token);
         match (&self.signed, &self.opaque) {
             (Some(verifier), opaque) if opaque.is_none() || looks_signed() => {
                 let Verified { claims, expires_at, .. } = verifier.verify(token).await?;

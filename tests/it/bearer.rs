@@ -410,8 +410,14 @@ async fn signed_tokens_are_checked_here_and_only_the_others_are_asked_about() {
     assert!(desk.believes(&desk.token(|_, _| {})).await);
     assert!(!desk.believes(&desk.token(|_, claims| claims["aud"] = json!("them"))).await);
     assert!(desk.server.asked().iter().all(|asked| asked.line.starts_with("GET ")), "and a bad one is not asked about");
+    let token = desk.token(|_, _| {});
+    let unsigned = &token[..=token.rfind('.').unwrap()];
     desk.vouches(|_| {});
-    assert!(desk.believes("2YotnFZFEjr1zCsicMWpAA").await);
+    assert!(!desk.believes(unsigned).await, "nor what is left of one");
+    assert!(desk.server.asked().iter().all(|asked| asked.line.starts_with("GET ")));
+    for opaque in ["2YotnFZFEjr1zCsicMWpAA", "two.parts", "a..b", "+.+.+"] {
+        assert!(desk.believes(opaque).await, "{opaque}");
+    }
     let alone = Desk::of(&[OPAQUE]).await;
     alone.vouches(|_| {});
     assert!(alone.believes(&alone.token(|_, _| {})).await, "where no issuer is configured, all are asked about");

@@ -637,7 +637,7 @@ async fn the_log_tells_the_operator_what_to_do_and_nothing_else() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = crate::logs::listen(subscriber);
     let faults = [
         Fault::BadSecret,
         Fault::RegionNotAllowed,

@@ -92,6 +92,8 @@ fn the_readme_names_only_commands_and_files_that_exist() {
         "deploy/compose/compose.yaml",
         "deploy/systemd/countersign.service",
         "deploy/proxies/nginx/countersign.conf",
+        "deploy/proxies/apache/countersign.conf",
+        "deploy/proxies/caddy/countersign.caddy",
         ".env.example",
         "tests/run",
     ] {

@@ -107,7 +107,7 @@ fn canaries() -> Vec<(String, String)> {
 async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug_output() {
     let kept = Kept::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(kept.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = crate::logs::listen(subscriber);
     let house = House::of(&canaries());
     let token = house.ask(visit("/token", "canarysubject")).await.token();
     let requests = [

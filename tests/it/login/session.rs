@@ -234,6 +234,23 @@ async fn stricter_times_count_for_sessions_that_began_before() {
     assert_eq!(after.subject(&browser).await, None);
 }
 
+#[test]
+fn a_store_on_another_machine_is_warned_about_and_one_on_this_is_not() {
+    let warned = |address: &str| {
+        let mut env = countersign::env::Env::new([("SESSION_STORE", address)]);
+        countersign::state::place::Settings::read(&mut env).unwrap();
+        !env.finish(&std::collections::BTreeSet::new(), &[]).unwrap().warnings.is_empty()
+    };
+    for host in ["127.0.0.1:6379", "127.8.8.8", "localhost", "[::1]"] {
+        assert!(!warned(&format!("redis://{host}/0")), "{host}");
+        assert!(!warned(&format!("postgres://countersign@{host}/sessions")), "{host}");
+    }
+    for host in ["10.0.0.1", "db.example.org", "127.0.0.1.example.org", "[::2]"] {
+        assert!(warned(&format!("redis://{host}/0")), "{host}");
+        assert!(warned(&format!("postgres://countersign@{host}/sessions")), "{host}");
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_is_down_is_an_outage_and_not_a_logout() {
     let provider = Provider::start().await;

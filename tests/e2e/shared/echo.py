@@ -1,4 +1,4 @@
-"""Stands where countersign would, and says which headers came in: every instance, in order."""
+"""Stands where countersign would, and says what came in: every header, every instance, in order, and the body."""
 
 import json
 import sys
@@ -9,7 +9,8 @@ class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        body = json.dumps(self.headers.items()).encode()
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        body = json.dumps({"headers": self.headers.items(), "body": sent}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

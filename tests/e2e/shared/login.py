@@ -1,8 +1,15 @@
-"""A site's login, as nginx's auth_request asks it: the cookie `session` says who it is."""
+"""A site's login, as nginx's auth_request and Caddy's forward_auth ask it: the cookie `session` says who it is.
+
+    login.py PORT PATH USER NAME EMAIL GROUPS
+
+The last four are the headers in which it answers.
+"""
 
 import sys
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PORT, PATH, USER, NAME, EMAIL, GROUPS = sys.argv[1:]
 
 
 class Login(BaseHTTPRequestHandler):
@@ -11,13 +18,15 @@ class Login(BaseHTTPRequestHandler):
     def do_GET(self):
         cookie = SimpleCookie(self.headers.get("Cookie", "")).get("session")
         visitor = cookie.value if cookie else ""
-        if self.path != "/oauth2/auth":
+        if self.path != PATH:
             self.answer(404)
         elif visitor in ("", "ended"):
             # A login that is careless enough to name somebody in its refusal.
-            self.answer(401, {"X-Auth-Request-User": "mallory"} if visitor else {})
+            self.answer(401, {USER: "mallory"} if visitor else {})
         elif visitor == "barred":
             self.answer(403)
+        elif visitor == "broken":
+            self.answer(500, {USER: "mallory"})
         elif visitor == "redirected":
             self.answer(302, {"Location": "/login"})
         else:
@@ -37,14 +46,14 @@ class Login(BaseHTTPRequestHandler):
 
 def identity(visitor):
     headers = {
-        "X-Auth-Request-User": visitor,
-        "X-Auth-Request-Preferred-Username": f"Zoë 王 {visitor}",
-        "X-Auth-Request-Email": f"{visitor}@example.org",
-        "X-Auth-Request-Groups": "patients,staff",
+        USER: visitor,
+        NAME: f"Zoë 王 {visitor}",
+        EMAIL: f"{visitor}@example.org",
+        GROUPS: "patients,staff",
     }
     if visitor == "renewed":
         headers["Set-Cookie"] = "session=renewed; Path=/; Secure; HttpOnly"
     return headers
 
 
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Login).serve_forever()
+ThreadingHTTPServer(("127.0.0.1", int(PORT)), Login).serve_forever()
