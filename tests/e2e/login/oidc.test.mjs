@@ -52,10 +52,10 @@ test('a_visitor_logs_in_at_the_provider_and_every_tab_hears_the_token', async ()
   const context = await profile(here);
   const [page, other] = [await tab(context, site), await tab(context, site)];
   await signIn(await windowOf(page));
-  assert.equal((await outcome(page)).session.name, 'Visitor P20417');
+  assert.equal((await outcome(page)).session.name, 'Zoë 王 P20417');
   for (const one of [page, other]) {
     await hears(one, 'token');
-    assert.equal(claims((await last(one)).token).name, 'Visitor P20417');
+    assert.equal(claims((await last(one)).token).name, 'Zoë 王 P20417');
   }
   assert.deepEqual(await transactions(page), []);
   assert.equal((await sessionCookie(page)).sameSite, 'Strict');
@@ -96,7 +96,7 @@ test('a_provider_that_cuts_the_window_off_does_not_keep_the_page_from_hearing', 
   await rest(1000);
   assert.equal(await page.evaluate(() => window.outcome), undefined, 'somebody is still typing');
   await signIn(popup);
-  assert.equal((await outcome(page)).session.name, 'Visitor P20417');
+  assert.equal((await outcome(page)).session.name, 'Zoë 王 P20417');
   await hears(page, 'token');
   await gone(popup);
 });

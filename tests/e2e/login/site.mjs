@@ -153,15 +153,20 @@ export function accounts(more = {}) {
 
 // npm's oidc-provider, on another site than ours. `preload` is a module it loads before anything else.
 export async function provider({ site }, preload) {
-  const client = { CLIENT_ID: 'chat', CLIENT_SECRET: randomBytes(32).toString('base64url') };
+  const client = {
+    client_id: 'chat',
+    client_secret: randomBytes(32).toString('base64url'),
+    redirect_uris: [`${site.base}/login/callback`],
+    post_logout_redirect_uris: [`${site.base}/logout`],
+  };
   const port = await freePort();
   const child = started(process.execPath, [...(preload ? ['--import', preload] : []), process.env.PROVIDER], {
-    env: { ...client, PORT: port, PUBLIC_URL: site.base, NPM_HOME: process.env.PROVIDER_HOME, NODE_ENV: 'test' },
+    env: { CLIENTS: JSON.stringify([client]), PORT: port, NPM_HOME: process.env.PROVIDER_HOME, NODE_ENV: 'test' },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const origin = `http://127.0.0.1:${port}`;
   const answers = () => fetch(`${origin}/.well-known/openid-configuration`).then(({ ok }) => ok, () => false);
   await until('the provider answers', answers, 20_000);
-  const settings = { LOGIN: 'oidc', OIDC_ISSUER: origin, OIDC_CLIENT_ID: client.CLIENT_ID, OIDC_CLIENT_SECRET: client.CLIENT_SECRET };
+  const settings = { LOGIN: 'oidc', OIDC_ISSUER: origin, OIDC_CLIENT_ID: client.client_id, OIDC_CLIENT_SECRET: client.client_secret };
   return { origin, settings, stop: () => child.kill('SIGTERM') };
 }
