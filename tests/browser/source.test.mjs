@@ -45,6 +45,7 @@ test('the_second_call_is_answered_from_memory', async () => {
   assert.equal(machine.requests.length, 1);
 });
 
+// J-2.
 test('ten_callers_share_one_request', async () => {
   const machine = new Machine();
   const ours = source(machine.tab());
@@ -68,6 +69,7 @@ test('a_forced_call_asks_although_a_token_is_held', async () => {
   assert.notEqual(await running(machine, ours.getToken({ force: true }), 50), first);
 });
 
+// J-2.
 test('two_tabs_share_one_refresh', async () => {
   const machine = new Machine();
   const [a, b] = [source(machine.tab()), source(machine.tab())];
@@ -203,6 +205,7 @@ test('sharing_can_be_switched_off_for_tokens_that_may_be_used_once', async () =>
 
 // --- logout and other people
 
+// J-2.
 test('a_late_answer_never_survives_logout', async () => {
   const machine = new Machine();
   const slow = () => machine.wait(500).then(() => token());
@@ -405,6 +408,7 @@ test('a_token_that_arrives_expired_is_an_error_and_not_a_loop', async () => {
   assert.equal(machine.requests.length, 5);
 });
 
+// J-6.
 test('life_is_counted_from_the_asking', async () => {
   const machine = new Machine();
   machine.answer = () => machine.wait(9000).then(() => token({ expires_in: 20 }));
@@ -433,6 +437,7 @@ test('an_expired_token_is_never_handed_out', async () => {
   assert.notEqual(await running(machine, ours.getToken(), 50), first);
 });
 
+// J-4.
 test('inside_the_margin_the_old_token_comes_at_once_and_the_new_one_follows', async () => {
   const machine = new Machine();
   const ours = source(machine.tab());
@@ -590,6 +595,7 @@ test('a_lost_connection_is_tried_again_and_then_heals', async () => {
   assert.equal(machine.requests.length, 3);
 });
 
+// J-5.
 test('only_answers_that_may_heal_are_tried_again', async () => {
   for (const status of [408, 425, 429, 500, 502, 503, 504]) {
     const machine = new Machine();
@@ -744,6 +750,7 @@ test('coming_online_ends_the_cool_down_of_a_lost_connection', async () => {
   assert.equal(machine.requests.length, 6);
 });
 
+// J-8.
 test('every_broken_answer_is_told_apart_and_explained', async () => {
   const text = (body, status = 200) => () => new Response(body, { status });
   const table = [
@@ -786,6 +793,7 @@ test('every_broken_answer_is_told_apart_and_explained', async () => {
   assert.equal(explained.size, new Set(table.map(([code]) => code)).size);
 });
 
+// J-9.
 test('being_offline_is_told_apart_from_a_dead_server', async () => {
   const machine = new Machine();
   const page = machine.tab();
@@ -811,6 +819,7 @@ test('a_hanging_server_is_given_up_after_ten_seconds', async () => {
   assert.ok(await running(machine, call, 2000));
 });
 
+// J-9.
 test('the_login_address_comes_from_configuration_and_never_from_an_answer', async () => {
   const machine = new Machine();
   const evil = 'https://evil.example/';
@@ -834,6 +843,7 @@ test('a_listener_that_throws_stops_nobody_else', async () => {
 
 // --- the request itself
 
+// J-11.
 test('the_request_cannot_be_cached_redirected_or_forged_by_a_form', async () => {
   const machine = new Machine();
   await running(machine, source(machine.tab()).getToken(), 50);
@@ -903,6 +913,7 @@ test('addresses_follow_from_whichever_of_base_and_url_is_given', async () => {
   }
 });
 
+// J-1.
 test('an_sdk_may_pass_what_it_likes_to_the_token_provider', async () => {
   const machine = new Machine();
   const { tokenProvider } = source(machine.tab());

@@ -255,6 +255,7 @@ test('the_client_goes_on_with_the_renewed_token', async () => {
   assert.equal(chats[0].store.posted.length, 1);
 });
 
+// J-10, R15.
 test('a_dead_connection_is_replaced_from_a_fresh_exchange', async () => {
   for (const status of [3, 4, 5]) {
     const { machine, page, chats } = clinic();
@@ -508,6 +509,7 @@ test('every_adapter_is_one_entry_with_the_same_few_parts', () => {
 
 // --- privacy
 
+// J-7.
 test('no_token_reaches_the_console_the_document_or_a_message', async () => {
   const { machine, page, ours, chats } = clinic();
   await machine.advance(100);

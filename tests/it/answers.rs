@@ -41,6 +41,7 @@ async fn a_page_can_read_the_token_under_another_name_and_claims_in_clear() {
 }
 
 /// HD-1 to HD-3, on every status.
+/// HD-2.
 #[tokio::test]
 async fn every_answer_is_private_whatever_its_status() {
     let house = House::behind_proxy(&[("RATE_LIMIT_VISITOR", "1/m")]);

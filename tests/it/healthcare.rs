@@ -108,6 +108,7 @@ fn assert_no_token(answer: &Answer, what: &str) {
 // --- fault by fault ------------------------------------------------------------------------------------------------------
 
 /// The sample's login check is a stub that says yes to everybody.
+/// R1.
 #[tokio::test]
 async fn nobody_without_a_session_gets_a_token_or_a_conversation() {
     let clinic = Clinic::open(&[]).await;
@@ -313,6 +314,7 @@ fn an_unset_secret_stops_the_start_and_is_named() {
 }
 
 /// Every probe of the sample's health route mints a conversation, and the route says 200 when the vendor says 403.
+/// R17.
 #[tokio::test]
 async fn health_never_mints_a_conversation() {
     let clinic = Clinic::open(&[]).await;
@@ -386,6 +388,7 @@ async fn a_cross_site_post_mints_nothing() {
 }
 
 /// The sample served 20 of 20.
+/// R13.
 #[tokio::test]
 async fn who_asks_too_often_is_told_before_the_vendor_is_asked() {
     let clinic = Clinic::open(&[("RATE_LIMIT_VISITOR", "3/m")]).await;

@@ -1,7 +1,14 @@
 //! Keys: every algorithm signs what an independent verifier accepts, and public halves are published under their names.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::app::{Reread, reload};
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::env::Env;
 use countersign::signing::{Algorithm, generate_pem};
 use countersign::verifier::{Expectation, Invalid, verify};
 use http::{Request, StatusCode};
@@ -134,6 +141,38 @@ async fn the_next_and_the_previous_key_are_published_and_do_not_sign() {
         set["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid_after),
         "verifiers knew it before it signed"
     );
+}
+
+/// K-4, CA-4.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_switch_of_keys_nobody_gets_a_token_of_the_old_one() {
+    let (old, new) = (pem("ES256"), pem("ES256"));
+    let unlimited = ("RATE_LIMIT_VISITOR".to_owned(), "off".to_owned());
+    let house = Arc::new(House::of(&[userinfo("ES256", &old), vec![unlimited]].concat()));
+    let key_of = |token: &str| jose(token)["kid"].as_str().unwrap().to_owned();
+    let before = key_of(&house.ask(visit("/token", "alice")).await.token());
+    let settings = userinfo("ES256", &new);
+    let reread: Reread = Box::new(move || Config::read(Env::new(settings.clone()), &Clock::manual(START).0));
+    let switched = Arc::new(AtomicBool::new(false));
+    let crowd: Vec<_> = (0..16)
+        .map(|_| {
+            let (house, switched, before) = (house.clone(), switched.clone(), before.clone());
+            tokio::spawn(async move {
+                let mut fresh = 0;
+                while fresh < 20 {
+                    let afterwards = switched.load(Ordering::SeqCst);
+                    let token = house.ask(visit("/token", "alice")).await.token();
+                    assert!(!afterwards || key_of(&token) != before, "asked for after the switch");
+                    fresh += usize::from(afterwards);
+                }
+            })
+        })
+        .collect();
+    assert!(reload(&house.app.public, &reread).await.is_some());
+    switched.store(true, Ordering::SeqCst);
+    for visitor in crowd {
+        visitor.await.unwrap();
+    }
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn ids_never_change() {
     }
 }
 
+/// R2.
 #[test]
 fn a_replica_and_a_restart_give_the_same_id() {
     let key = encoded(7);

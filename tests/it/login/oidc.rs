@@ -123,6 +123,7 @@ fn bare() -> Value {
     json!({ "token_type": "bearer" })
 }
 
+/// O-3.
 #[tokio::test]
 async fn an_id_token_for_somebody_else_is_refused() {
     for aud in [json!("other"), json!([CLIENT, "other"]), json!([]), json!([CLIENT, 1]), json!(null), json!({})] {
@@ -289,6 +290,7 @@ async fn a_token_answer_that_is_none_is_refused() {
     }
 }
 
+/// O-2.
 #[tokio::test]
 async fn an_answer_of_another_provider_is_refused_before_its_code_is_used() {
     for issuer in ["https://evil.example", ""] {

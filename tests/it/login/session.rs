@@ -31,6 +31,7 @@ async fn comes_back(
     browser.get(&house.router, &back, From::Elsewhere).await
 }
 
+/// O-9.
 #[tokio::test]
 async fn the_session_cookie_is_for_this_host_and_for_no_script() {
     let provider = Provider::start().await;
@@ -86,6 +87,7 @@ async fn an_answer_counts_only_in_the_browser_the_login_began_in() {
     assert!(!provider.publisher.asked().iter().any(|asked| asked.line.starts_with("POST")), "no code was sent");
 }
 
+/// O-2.
 #[tokio::test]
 async fn an_answer_counts_once() {
     let provider = Provider::start().await;
