@@ -133,17 +133,21 @@ impl Issuer {
     /// # Errors
     /// [`Refusal`] when there is to be none. A widget that needs a vendor's token never gets a proof without one.
     pub async fn issue_to(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
-        self.permit(widget, session)?;
+        let now = self.clock.now();
+        permit(widget, session, now)?;
         let user_id = widget.subject(session);
+        let mut stamp = self.stamp(widget, session, now)?;
         let ticket = match &widget.connector {
             Some(connector) => {
                 // Whoever cannot be given a token must not cost the vendor a conversation at every attempt.
-                self.claims(widget, session, &user_id, Some(&Ticket::stand_in()), page)?;
-                Some(self.ticket(connector.as_ref(), widget, session, &user_id).await?)
+                fill(widget, session, &user_id, Some(&Ticket::stand_in()), page, &stamp)?;
+                let ticket = self.ticket(connector.as_ref(), widget, session, &user_id).await?;
+                stamp = self.stamp(widget, session, self.clock.now())?;
+                Some(ticket)
             }
             None => None,
         };
-        let (claims, stamp) = self.claims(widget, session, &user_id, ticket.as_ref(), page)?;
+        let claims = fill(widget, session, &user_id, ticket.as_ref(), page, &stamp)?;
         let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
         if proof.size() > widget.token_max {
             return Err(Refusal::Misconfigured("token_too_large"));
@@ -174,7 +178,7 @@ impl Issuer {
         renewal: &str,
         token: &SecretString,
     ) -> Result<Ticket, Refusal> {
-        self.permit(widget, session)?;
+        permit(widget, session, self.clock.now())?;
         let connector = widget.connector.as_ref().ok_or(Refusal::NotRenewed(RefreshFault::Ended))?;
         let user_id = widget.subject(session);
         let ask = TicketAsk { widget: &widget.name, user_id: &user_id, user_name: session.identity.name.as_deref() };
@@ -186,14 +190,10 @@ impl Issuer {
     /// # Errors
     /// As [`Issuer::issue_to`].
     pub fn preview(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Claims, Refusal> {
-        self.permit(widget, session)?;
+        let now = self.clock.now();
+        permit(widget, session, now)?;
         let stand_in = widget.connector.as_ref().map(|_| Ticket::stand_in());
-        let claims = self.claims(widget, session, &widget.subject(session), stand_in.as_ref(), page);
-        claims.map(|(claims, _)| claims)
-    }
-
-    fn permit(&self, widget: &Widget, session: &Session) -> Result<(), Refusal> {
-        widget.policy.check(session, self.clock.now()).map_err(Refusal::Forbidden)
+        fill(widget, session, &widget.subject(session), stand_in.as_ref(), page, &self.stamp(widget, session, now)?)
     }
 
     async fn ticket(
@@ -207,21 +207,26 @@ impl Issuer {
         connector.ticket(&ask).await.map_err(Refusal::NoTicket)
     }
 
-    fn claims(
-        &self,
-        widget: &Widget,
-        session: &Session,
-        subject: &str,
-        ticket: Option<&Ticket>,
-        page: &PageInput,
-    ) -> Result<(Claims, Stamp), Refusal> {
-        let stamp = Stamp::new(self.clock.now(), widget.lifetime, self.skew, session.expires_at)
-            .ok_or(Refusal::LoginRequired)?;
-        let agent = widget.is_agent(session);
-        let scope = Scope { session, subject, widget: &widget.name, ticket, agent, page };
-        let claims = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
-        Ok((claims, stamp))
+    fn stamp(&self, widget: &Widget, session: &Session, now: UnixTime) -> Result<Stamp, Refusal> {
+        Stamp::new(now, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)
     }
+}
+
+fn permit(widget: &Widget, session: &Session, now: UnixTime) -> Result<(), Refusal> {
+    widget.policy.check(session, now).map_err(Refusal::Forbidden)
+}
+
+fn fill(
+    widget: &Widget,
+    session: &Session,
+    subject: &str,
+    ticket: Option<&Ticket>,
+    page: &PageInput,
+    stamp: &Stamp,
+) -> Result<Claims, Refusal> {
+    let agent = widget.is_agent(session);
+    let scope = Scope { session, subject, widget: &widget.name, ticket, agent, page };
+    widget.template.fill(&scope, stamp).map_err(Refusal::IdentityIncomplete)
 }
 
 fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {

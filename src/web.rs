@@ -112,9 +112,7 @@ impl Public {
 #[derive(Debug, Clone)]
 pub struct Front {
     public: Arc<Public>,
-    /// `/token` under every mount. They are told from the others here, because nearly every request is for one of them and
-    /// finding its route would take a tenth of the time that the whole answer takes.
-    tokens: Arc<[String]>,
+    tokens: Arc<TokenPaths>,
     router: Router,
 }
 
@@ -130,9 +128,6 @@ impl Front {
                 .route(&format!("{prefix}/refresh/{{widget}}"), any(refresh::answer))
                 .route(&format!("{prefix}/session"), any(session::answer))
                 .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
-            for alias in public.parts().token.alias_paths() {
-                router = router.route(&format!("{prefix}{alias}"), any(token::answer));
-            }
             router = script::route(router, prefix);
         }
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
@@ -140,11 +135,12 @@ impl Front {
             Some(door) => router.merge(login_routes(&public, door, &mounts)),
             None => router,
         };
-        Self { public, tokens: mounts.iter().map(|prefix| format!("{prefix}/token")).collect(), router }
+        let tokens = Arc::new(TokenPaths::new(&mounts, &public.parts().token));
+        Self { public, tokens, router }
     }
 
     /// Answers one request. Never fails: a handler that panics is a 500 of its own and nobody else's.
-    pub async fn handle(&self, mut request: Request) -> Response {
+    pub async fn handle(&self, request: Request) -> Response {
         self.public.metrics.in_flight.inc();
         let id = self.public.ids.of(request.headers());
         let inspected = inspect(&self.public.parts.load(), &request);
@@ -153,8 +149,7 @@ impl Front {
             tracing::info!(request = id.as_str(), code = problem.code(), reason = problem.reason(), "request refused");
             problem.response()
         } else {
-            request.extensions_mut().insert(id.clone());
-            let answered = AssertUnwindSafe(self.route(request)).catch_unwind().await;
+            let answered = AssertUnwindSafe(self.route(request, &id)).catch_unwind().await;
             answered.unwrap_or_else(|_| {
                 tracing::error!(request = id.as_str(), "a handler panicked");
                 Problem::Misconfigured("panic").response()
@@ -164,13 +159,36 @@ impl Front {
         response
     }
 
-    async fn route(&self, request: Request) -> Response {
-        let rest = self.tokens.iter().find_map(|token| request.uri().path().strip_prefix(token.as_str()));
-        if rest.is_some_and(|rest| rest.is_empty() || is_one_segment(rest)) {
-            return token::answer(State(self.public.clone()), request).await;
+    async fn route(&self, mut request: Request, id: &RequestId) -> Response {
+        if self.tokens.include(request.uri().path()) {
+            return token::answer(&self.public, request, id).await;
         }
+        request.extensions_mut().insert(id.clone());
         let Ok(response) = self.router.clone().oneshot(request).await;
         response
+    }
+}
+
+/// Where tokens are given. They are told from the other routes before the router is asked, because nearly every request is
+/// for one of them, and finding its route would take a tenth of the time that the whole answer takes.
+#[derive(Debug)]
+struct TokenPaths {
+    /// `/token` under every mount; a widget's name may follow.
+    named: Vec<String>,
+    /// Further paths, as they are.
+    aliases: Vec<String>,
+}
+
+impl TokenPaths {
+    fn new(mounts: &[&str], rules: &TokenRules) -> Self {
+        let under = |path: &str| mounts.iter().map(|mount| format!("{mount}{path}")).collect::<Vec<_>>();
+        Self { named: under("/token"), aliases: rules.alias_paths().flat_map(under).collect() }
+    }
+
+    fn include(&self, path: &str) -> bool {
+        let rest = self.named.iter().find_map(|named| path.strip_prefix(named.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || is_one_segment(rest))
+            || self.aliases.iter().any(|alias| alias == path)
     }
 }
 

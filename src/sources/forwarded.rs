@@ -345,7 +345,7 @@ impl Forwarded {
 
     fn identity(&self, headers: &HeaderMap) -> Option<Identity> {
         let names = &self.names;
-        let subject = self.text(headers, Some(&names.subject), usize::MAX)?;
+        let subject = self.decoded(headers, &names.subject)?;
         let mut identity = Identity::new(Subject::new(&subject).ok()?);
         identity.name = self.text(headers, names.display.as_ref(), NAME_MAX);
         identity.email = self.text(headers, names.email.as_ref(), EMAIL_MAX);
@@ -373,9 +373,11 @@ impl Forwarded {
 
     /// One value: decoded, tidied, and absent when it is not fit to be part of an identity.
     fn text(&self, headers: &HeaderMap, name: Option<&HeaderName>, max: usize) -> Option<String> {
-        let bytes = headers.get(name?)?.as_bytes();
-        let text = decode(bytes, self.encoding, self.charset)?;
-        tidy(&text, max).ok().flatten()
+        tidy(&self.decoded(headers, name?)?, max).ok().flatten()
+    }
+
+    fn decoded<'a>(&self, headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+        decode(headers.get(name)?.as_bytes(), self.encoding, self.charset)
     }
 
     /// Azure's `X-MS-CLIENT-PRINCIPAL`: standard base64 of JSON with a list of claims that may repeat.

@@ -15,7 +15,8 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 /// JSON.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// What every private answer says. Made once: looking up where each of them goes costs more than copying them all.
+/// What every private answer says, JSON being what nearly all of them are. Made once: looking up where each of them goes costs
+/// more than copying them all.
 static PRIVATE: LazyLock<HeaderMap> = LazyLock::new(|| {
     let lines = [
         (CACHE_CONTROL, "no-store"),
@@ -26,7 +27,8 @@ static PRIVATE: LazyLock<HeaderMap> = LazyLock::new(|| {
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (REFERRER_POLICY, "no-referrer"),
     ];
-    lines.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    let lines = lines.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+    lines.chain([(CONTENT_TYPE, JSON)]).collect()
 });
 
 /// A private answer: never stored, never sniffed, never framed, never embedded by another site.
@@ -36,7 +38,9 @@ pub fn private(status: StatusCode, content_type: HeaderValue, body: impl Into<Bo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.clone_from(&PRIVATE);
-    headers.insert(CONTENT_TYPE, content_type);
+    if content_type != JSON {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
     response
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts as Head;
@@ -164,7 +163,7 @@ fn check_body(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
 }
 
 /// Answers one request for a token, and writes down what came of it.
-pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Response {
+pub async fn answer(public: &Public, request: Request, id: &RequestId) -> Response {
     let began = public.clock.monotonic();
     let parts = public.parts();
     let (head, _body) = request.into_parts();
@@ -172,11 +171,11 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
     if head.method == Method::OPTIONS {
         return parts.origins.preflight(&widget.origins, parts.token.allowed(), &head.headers);
     }
-    let (session, result) = decide(&public, &parts, widget, &head).await;
+    let (session, result) = decide(public, &parts, widget, &head).await;
     let took = public.clock.monotonic().saturating_sub(began);
     public.metrics.took(took);
     let record = Record {
-        request_id: head.extensions.get::<RequestId>().map_or("", RequestId::as_str),
+        request_id: id.as_str(),
         outcome: "issued",
         reason: "",
         widget: &widget.name,
@@ -184,12 +183,12 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         subject: session.as_ref().map(|s| &s.identity.subject),
         token_id: "",
         expires_at: 0,
-        client: client_of(&public, &parts, &head),
+        client: client_of(public, &parts, &head),
         took,
     };
     let mut response = match result {
-        Ok(issued) => granted(&public, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
-        Err(problem) => denied(&public, widget, &problem, record),
+        Ok(issued) => granted(public, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
+        Err(problem) => denied(public, widget, &problem, record),
     };
     if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
         share_with(response.headers_mut(), &origin, parts.origins.cross_site);
