@@ -124,7 +124,7 @@ impl App {
             };
             tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
         });
-        let chores = tokio::spawn(chores(self.public.clone(), self.store, self.files, reread));
+        let chores = tokio::spawn(chores(self.public.clone(), self.files, reread));
         // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
         // identity provider that is down for a moment must not take every replica with it.
         tokio::select! {
@@ -222,7 +222,7 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
 /// How the configuration is read again when a file has changed.
 pub type Reread = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<PathBuf>, reread: Reread) {
+async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Reread) {
     let mut seen = fingerprint(&files).await;
     let mut since_sweep = Duration::ZERO;
     loop {
@@ -232,15 +232,15 @@ async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<P
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;
             public.limiter.forget_idle();
-            sweep(&public, store.as_ref()).await;
+            sweep(&public).await;
             public.metrics.audit_lost.set(i64::try_from(public.audit.lost()).unwrap_or(i64::MAX));
         }
         let now = fingerprint(&files).await;
         if now != seen {
+            // What changes while the change is being read is another change, so it is the old look that counts as seen.
             seen = now;
             if let Some(new_files) = reload(&public, &reread).await {
                 files = new_files;
-                seen = fingerprint(&files).await;
             }
         }
     }
@@ -248,41 +248,53 @@ async fn chores(public: Arc<Public>, store: Option<Store>, mut files: BTreeSet<P
 
 /// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
 pub async fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
-    let count = |outcome| public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
-    let read = reread().map_err(StartError::from).and_then(|config| {
-        let files = config.reading.files.clone();
-        let (login, proxies) = (config.login.clone(), config.proxies.clone());
-        let (parts, ..) = take_apart(config, &public.clock)?;
-        if let (Some(door), Some(login)) = (public.login.get(), login) {
-            door.replace(login.settings, login.visits, proxies).map_err(StartError::Login)?;
-        }
-        Ok((parts, files))
-    });
-    match read {
-        Ok((parts, files)) => {
-            // New sources begin with nothing in their caches; what they need is better fetched before visitors wait for it.
-            warm_once(public, parts.issuer.chain()).await;
-            public.replace(parts);
-            count("applied");
+    let replaced = replace(public, reread).await;
+    let outcome = if replaced.is_ok() { "applied" } else { "refused" };
+    public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    match replaced {
+        Ok(files) => {
             tracing::info!("changed files took effect");
             Some(files)
         }
         Err(problem) => {
-            count("refused");
             tracing::error!(%problem, "changed files were refused; the old configuration stays in force");
             None
         }
     }
 }
 
-/// Forgets sessions that have ended and attempts that are long past.
-async fn sweep(public: &Public, store: Option<&Store>) {
-    if let Some(door) = public.login.get() {
-        door.forget_idle();
+async fn replace(public: &Public, reread: &Reread) -> Result<BTreeSet<PathBuf>, StartError> {
+    let config = reread()?;
+    let files = config.reading.files.clone();
+    let (login, proxies) = (config.login.clone(), config.proxies.clone());
+    let (parts, ..) = take_apart(config, &public.clock)?;
+    if let Some(login) = &login {
+        login.visits.store().open().await.map_err(StartError::Store)?;
     }
-    if let Some(store) = store
-        && let Err(down) = store.sweep().await
-    {
+    warm_for_a_while(public, parts.issuer.chain()).await;
+    if let (Some(door), Some(login)) = (public.login.get(), login) {
+        door.replace(login.settings, login.visits, proxies).map_err(StartError::Login)?;
+    }
+    public.replace(parts);
+    Ok(files)
+}
+
+/// New sources begin with nothing in their caches. While somebody who must be asked is down, the old ones with what they
+/// remember are the better ones, but not for long: the change may be a key that must not be used any more.
+async fn warm_for_a_while(public: &Public, chain: &Chain) {
+    for pause in WARM_AGAIN {
+        if warm_once(public, chain).await {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Forgets sessions that have ended and attempts that are long past.
+async fn sweep(public: &Public) {
+    let Some(door) = public.login.get() else { return };
+    door.forget_idle();
+    if let Err(down) = door.store().sweep().await {
         tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
     }
 }

@@ -194,13 +194,19 @@ impl Config {
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
         let login = login::Settings::read(&mut env, public_url.as_ref(), &other_origins, &outbound, clock);
-        let login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
+        let mut login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock, login.as_ref());
         origins.page_headers = chain.sent_by_pages().chain(token.required_header().cloned()).collect();
         let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
         check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
         token.check_aliases(&mut env, &widgets);
+        if let Some(login) = &mut login {
+            login
+                .settings
+                .listen_to(widgets.iter().flat_map(|widget| &widget.origins).map(|(origin, _)| origin.clone()));
+            warn_of_shared_address(&mut env, login, &proxies, unix);
+        }
         let skew = Issuer::read_skew(&mut env);
         let limiter = Limiter::read(&mut env, clock);
         let audit = AuditSettings::read(&mut env);
@@ -264,6 +270,14 @@ fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &K
     Some(OwnLogin { settings, visits })
 }
 
+/// Behind a proxy that is not named, every visitor comes from one address.
+fn warn_of_shared_address(env: &mut Env, login: &OwnLogin, proxies: &TrustedProxies, unix: bool) {
+    if login.settings.takes_passwords() && proxies.is_empty() && !unix {
+        let problem = "is not set: behind a proxy all visitors come from one address, and one who guesses passwords can keep the others waiting";
+        env.warn(TRUSTED_PROXIES.name, problem);
+    }
+}
+
 /// A login that nobody asks about, and a question about a login that does not exist, are both somebody's oversight.
 fn check_login(env: &mut Env, order: &[&'static str]) {
     match (login::Settings::is_wanted(env), order.contains(&own::NAME)) {
@@ -291,7 +305,10 @@ fn read_chain(
             assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
             bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
             store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
-            own::NAME => login.map(|login| Box::new(Own::new(login.visits.clone())) as _),
+            own::NAME => login.map(|login| {
+                let stands = Box::new(login.settings.stands());
+                Box::new(Own::new(login.visits.clone(), stands)) as _
+            }),
             _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
         };
         sources.extend(source);

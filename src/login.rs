@@ -14,7 +14,9 @@ pub mod senders;
 pub mod transaction;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use url::Url;
@@ -22,6 +24,7 @@ use url::Url;
 pub use crate::audit::Event;
 use crate::clock::Clock;
 use crate::env::{Env, Var};
+use crate::limits::{Limiter, Rate};
 use crate::login::accounts::book::Book;
 use crate::login::accounts::patience::Patience;
 use crate::login::accounts::{Accounts, Gate};
@@ -30,9 +33,10 @@ use crate::login::pages::Frame;
 use crate::login::return_to::ReturnTo;
 use crate::login::senders::Senders;
 use crate::origin::Origin;
-use crate::outbound::Outbound;
+use crate::outbound::{self, Outbound};
 use crate::peer::TrustedProxies;
-use crate::visits::{self, Visits};
+use crate::state::Store;
+use crate::visits::{self, Visit, Visits};
 
 /// Which login.
 pub const LOGIN: Var = Var::new(
@@ -129,6 +133,32 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Whether a visit still stands: one that began with a local account lasts no longer than the account is open, so that
+    /// whoever is shut out is out at once.
+    pub fn stands(&self) -> impl Fn(&Visit) -> bool + Send + Sync + use<> {
+        let book = match &self.choice {
+            Choice::Accounts(book) => Some(book.clone()),
+            Choice::Oidc(_) => None,
+        };
+        move |visit| {
+            let open = |book: &Arc<Book>| book.is_open(&visit.identity.subject);
+            visit.method != accounts::METHOD || book.as_ref().is_some_and(open)
+        }
+    }
+
+    /// Lets pages of these origins log their visitors in and out, too.
+    pub fn listen_to(&mut self, origins: impl Iterator<Item = Origin>) {
+        self.site.senders.add(origins);
+    }
+
+    /// Whether passwords are typed here.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        matches!(self.choice, Choice::Accounts(_))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     None,
@@ -146,6 +176,12 @@ fn read_site(env: &mut Env, public_url: Option<&Url>, listed: &[Origin]) -> Opti
         env.mistake_in(&LOGIN, "needs PUBLIC_URL: the login must know its own address");
         return None;
     };
+    if url.scheme() != "https" && !outbound::is_loopback(&url) {
+        env.mistake_in(
+            &LOGIN,
+            "needs an https PUBLIC_URL: over plain http passwords can be read, and browsers drop the session's cookie",
+        );
+    }
     let path = |env: &mut Env, var: &Var| {
         let text = env.text(var)?;
         let path = ReturnTo::new(&text, &url);
@@ -195,9 +231,14 @@ struct Login {
 pub struct Door {
     login: ArcSwap<Login>,
     gate: Gate,
+    /// How often visitors of one address come back from the provider.
+    returns: Limiter,
     clock: Clock,
     report: Report,
 }
+
+/// A whole building may log in within a minute from one address.
+const RETURNS: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Duration::from_mins(1) };
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +260,8 @@ impl Door {
     ) -> Result<Self, String> {
         let gate = Gate::new(Patience::new(clock.clone()));
         let login = Login::new(settings, visits, proxies, &gate, clock)?;
-        Ok(Self { login: ArcSwap::from_pointee(login), gate, clock: clock.clone(), report })
+        let returns = Limiter::new(Some(RETURNS), clock);
+        Ok(Self { login: ArcSwap::from_pointee(login), gate, returns, clock: clock.clone(), report })
     }
 
     /// Puts other settings in force for requests that begin from now on. Attempts that were counted stay counted.
@@ -237,9 +279,16 @@ impl Door {
         format!("{}/login", self.login.load().site.base())
     }
 
+    /// The store of the sessions.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.login.load().visits.store().clone()
+    }
+
     /// Forgets what nobody needs to remember. To be called now and then.
     pub fn forget_idle(&self) {
         self.gate.patience.forget_idle();
+        self.returns.forget_idle();
     }
 
     /// Whether logins can work at present: the identity provider's documents are there.

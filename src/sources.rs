@@ -105,13 +105,16 @@ impl Chain {
     /// Lets every source fetch what it can before the first visitor comes.
     ///
     /// # Errors
-    /// [`Outage`], the first one, after all sources had their turn.
+    /// [`Outage`], the first one, after all sources had their turn; none when one source may stand in for another.
     pub async fn warm(&self) -> Result<(), Outage> {
         let mut warmed = Ok(());
+        let mut any = false;
         for source in &self.sources {
-            warmed = warmed.and(source.warm().await);
+            let fetched = source.warm().await;
+            any |= fetched.is_ok();
+            warmed = warmed.and(fetched);
         }
-        warmed
+        if self.rule == Rule::First(OnOutage::Next) && any { Ok(()) } else { warmed }
     }
 
     /// Who sent this request.

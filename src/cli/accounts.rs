@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{Exit, World};
 use crate::clock::random_bytes;
-use crate::login::accounts::book::{BadBook, Book, Newcomer, edit};
+use crate::login::accounts::book::{Book, Newcomer, change, edit};
 use crate::secret::Encoding;
 
 /// Which file, and what to do with it.
@@ -94,13 +94,6 @@ pub fn run(args: &AccountsArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
         Action::List => list(&Book::load(file)?, world)?,
     }
     Ok(Exit::Well)
-}
-
-/// Only adding begins a new file: a mistyped path must not become an empty one.
-fn change(file: &std::path::Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
-    let mut book = Book::load(file)?;
-    change(&mut book)?;
-    book.save(file)
 }
 
 fn newcomer(add: &AddArgs) -> Newcomer {

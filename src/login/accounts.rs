@@ -108,11 +108,16 @@ impl Accounts {
         password: SecretString,
         address: Option<IpAddr>,
     ) -> Result<Identity, Denied> {
-        let _place = self.gate.waiting.try_acquire().map_err(|_| Denied::Busy)?;
+        let place = self.gate.waiting.clone().try_acquire_owned().map_err(|_| Denied::Busy)?;
         let attempt = self.gate.patience.admit(username, address).map_err(Denied::TooMany)?;
-        let _turn = self.gate.working.acquire().await.map_err(|_| Denied::Busy)?;
+        let turn = self.gate.working.clone().acquire_owned().await.map_err(|_| Denied::Busy)?;
         let (book, name) = (self.book.clone(), username.to_owned());
-        let checked = tokio::task::spawn_blocking(move || book.check(&name, &password)).await;
+        // The work goes on when the visitor hangs up, so it is the work that holds the place and the turn.
+        let work = move || {
+            let _held = (place, turn);
+            book.check(&name, &password)
+        };
+        let checked = tokio::task::spawn_blocking(work).await;
         let identity = checked.ok().flatten().ok_or(Denied::Wrong)?;
         attempt.forgive();
         Ok(identity)

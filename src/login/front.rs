@@ -34,6 +34,8 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Largest form. A logout token with a certificate chain in it fits; nothing of ours comes near.
 const FORM_MAX: usize = 20 * 1024;
+/// How long a form may take to arrive. Whoever sends a byte a minute must not hold a connection for ever.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// When to come back after an outage.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -119,6 +121,19 @@ impl Visitor<'_> {
     fn report(&self, what: &'static str, outcome: &'static str, reason: &'static str, subject: Option<&Subject>) {
         let method = self.login.method.name();
         (self.door.report)(&Event { what, outcome, reason, method, subject, client: self.client });
+    }
+
+    /// The address that attempts are counted against. When this very machine asks and no proxy is named, it is a proxy all
+    /// the same, and everybody's address: counted, it would let one visitor keep all others out.
+    fn counted_address(&self) -> Option<IpAddr> {
+        self.client.filter(|address| !(self.login.proxies.is_empty() && address.is_loopback()))
+    }
+
+    fn too_many(&self, wait: Duration) -> Response {
+        let sentence = "Too many people are logging in. Please try again in a moment.";
+        let mut response = self.refused(StatusCode::TOO_MANY_REQUESTS, "rate_limited", sentence);
+        try_again_in(response.headers_mut(), wait);
+        response
     }
 
     fn refused(&self, status: StatusCode, reason: &'static str, sentence: &str) -> Response {
@@ -230,6 +245,11 @@ async fn callback(State(door): State<Arc<Door>>, request: Request) -> Response {
     let Some((answer, state)) = answer.and_then(|a| a.state.clone().map(|state| (a, state))) else {
         return visitor.over("no_state");
     };
+    // Each costs a call to the provider and a row in the store.
+    let from = visitor.counted_address().map(|address| address.to_string()).unwrap_or_default();
+    if let Err(wait) = door.returns.take("callback", &from) {
+        return visitor.too_many(wait);
+    }
     let transaction = match visitor.used_up(&state).await {
         Ok(transaction) => transaction,
         Err(response) => return response,
@@ -284,7 +304,7 @@ async fn try_password(
     if !is_plausible(&form.username, secrecy::ExposeSecret::expose_secret(&form.password)) {
         return again(StatusCode::FORBIDDEN, "wrong_password", WRONG);
     }
-    match accounts.check(&form.username, form.password.clone(), visitor.client).await {
+    match accounts.check(&form.username, form.password.clone(), visitor.counted_address()).await {
         Ok(identity) => {
             let arrival = Arrival {
                 identity,
@@ -433,7 +453,7 @@ async fn read_form(headers: &HeaderMap, body: axum::body::Body) -> Option<Fields
     if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return None;
     }
-    let bytes = to_bytes(body, FORM_MAX).await.ok()?;
+    let bytes = tokio::time::timeout(BODY_DEADLINE, to_bytes(body, FORM_MAX)).await.ok()?.ok()?;
     Some(form_urlencoded::parse(&bytes).into_owned().collect())
 }
 

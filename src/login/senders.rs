@@ -32,6 +32,15 @@ impl Senders {
         Self { own, listed }
     }
 
+    /// Pages of these origins, too.
+    pub fn add(&mut self, origins: impl Iterator<Item = Origin>) {
+        for origin in origins {
+            if !self.listed.contains(&origin) {
+                self.listed.push(origin);
+            }
+        }
+    }
+
     /// Whose page sent this. What the browser says itself (`Sec-Fetch-Site`) counts first; a browser that says nothing of
     /// the kind is asked for the exact `Origin`. When neither is there, it is a stranger.
     #[must_use]

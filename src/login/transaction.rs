@@ -20,6 +20,8 @@ use crate::state::{Down, Key, Store};
 
 /// How long a login may take.
 pub const LONGEST: Duration = Duration::from_mins(10);
+/// How far the clock of the replica that began it may be ahead of ours.
+const SKEW: Duration = Duration::from_secs(30);
 /// Most logins under way in one browser. More would fill the request's headers until every server refuses them.
 pub const MOST: usize = 4;
 /// Characters of the state that name the cookie: enough that two tabs do not meet.
@@ -95,7 +97,7 @@ impl Transaction {
     #[must_use]
     pub fn of(headers: &HeaderMap, state: &str, now: UnixTime) -> Option<Self> {
         let transaction = read(cookie(state)?.value(headers)?)?;
-        let young = now.since(transaction.began) < LONGEST && transaction.began <= now;
+        let young = now.since(transaction.began) < LONGEST && transaction.began <= now.plus(SKEW);
         (young && secret::same(transaction.state.as_bytes(), state.as_bytes())).then_some(transaction)
     }
 

@@ -1,24 +1,37 @@
 //! Our own login's session: who logged in here.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use http::request::Parts;
 
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::state::Down;
-use crate::visits::Visits;
+use crate::visits::{Visit, Visits};
 
 /// Name of this source.
 pub const NAME: &str = "login";
 
+/// Whether a visit still stands on what it began with, such as an account that is open.
+pub type Stands = Box<dyn Fn(&Visit) -> bool + Send + Sync>;
+
 /// The source.
-#[derive(Debug)]
-pub struct Own(Visits);
+pub struct Own {
+    visits: Visits,
+    stands: Stands,
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Own").field(&self.visits).finish_non_exhaustive()
+    }
+}
 
 impl Own {
-    /// The visits of our own login.
+    /// The visits of our own login that still stand.
     #[must_use]
-    pub fn new(visits: Visits) -> Self {
-        Self(visits)
+    pub fn new(visits: Visits, stands: Stands) -> Self {
+        Self { visits, stands }
     }
 }
 
@@ -29,15 +42,16 @@ impl Authenticator for Own {
     }
 
     fn guarded(&self) -> Guarded {
-        Guarded { cookies: vec![self.0.cookie().name().to_owned()], ..Guarded::default() }
+        Guarded { cookies: vec![self.visits.cookie().name().to_owned()], ..Guarded::default() }
     }
 
     async fn warm(&self) -> Result<(), Outage> {
-        self.0.store().ping().await.map_err(outage)
+        self.visits.store().ping().await.map_err(outage)
     }
 
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        let found = self.0.find(&request.headers).await.map_err(outage)?;
+        let found =
+            self.visits.find(&request.headers).await.map_err(outage)?.filter(|found| (self.stands)(&found.visit));
         Ok(found.map(|found| Session {
             identity: found.visit.identity,
             source: NAME,

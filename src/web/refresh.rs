@@ -4,6 +4,7 @@
 //! the conversation's first token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -26,6 +27,8 @@ use crate::widget::Widget;
 
 /// Largest body: a token and a proof.
 const BODY_MAX: usize = 16 * 1024;
+/// How long it may take to arrive. Whoever sends a byte a minute must not hold a connection for ever.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the page presents.
 #[derive(Deserialize)]
@@ -105,7 +108,8 @@ async fn read(public: &Public, parts: &Parts, widget: &Widget, head: &Head, body
         return Err(Problem::Method("POST, OPTIONS"));
     }
     may_ask(public, parts, widget, head, BODY_MAX)?;
-    let bytes = to_bytes(body, BODY_MAX).await.map_err(|_| Problem::TooLarge)?;
+    let read = tokio::time::timeout(BODY_DEADLINE, to_bytes(body, BODY_MAX)).await;
+    let bytes = read.map_err(|_| Problem::Unreadable)?.map_err(|_| Problem::TooLarge)?;
     serde_json::from_slice(&bytes).map_err(|_| Problem::Unreadable)
 }
 

@@ -7,9 +7,11 @@
 //! A line's `subject` is made when the account is added and never again, so that a name that is given to somebody else
 //! does not inherit the first one's conversations.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::phc::PasswordHash;
@@ -133,6 +135,7 @@ pub enum BadBook {
 pub struct Book {
     accounts: Vec<Account>,
     by_name: HashMap<String, usize>,
+    open: HashSet<Subject>,
     costliest: Params,
 }
 
@@ -168,13 +171,16 @@ impl Book {
 
     fn take(&mut self, account: Account) -> Result<(), BadBook> {
         let cost = params_of(&account.password)?;
-        account.identity()?;
+        let subject = account.identity()?.subject;
         let name = folded(&account.username)?;
         if self.by_name.insert(name, self.accounts.len()).is_some() {
             return Err(BadBook::Taken);
         }
         if work(&cost) > work(&self.costliest) {
             self.costliest = cost;
+        }
+        if !account.disabled {
+            self.open.insert(subject);
         }
         self.accounts.push(account);
         Ok(())
@@ -200,6 +206,12 @@ impl Book {
         };
         let right = Argon2::default().verify_password(password, account.password.as_str()).is_ok();
         if right && !account.disabled { account.identity().ok() } else { None }
+    }
+
+    /// Whether there is an account of this subject, and it is open.
+    #[must_use]
+    pub fn is_open(&self, subject: &Subject) -> bool {
+        self.open.contains(subject)
     }
 
     /// How much work [`Book::check`] is for this name: memory (KiB) and passes.
@@ -256,7 +268,8 @@ impl Book {
     /// [`BadBook::Unknown`].
     pub fn set_disabled(&mut self, username: &str, disabled: bool) -> Result<(), BadBook> {
         self.account(username)?.disabled = disabled;
-        Ok(())
+        let rest = std::mem::take(self).accounts;
+        rest.into_iter().try_for_each(|account| self.take(account))
     }
 
     /// Removes an account.
@@ -275,20 +288,27 @@ impl Book {
         Ok(&mut self.accounts[at])
     }
 
-    /// Writes the file, readable by its owner only, so that a reader sees the old one or the new one and never half of
-    /// either.
+    /// Writes the file, readable by its owner only or as it was, so that a reader sees the old one or the new one and never
+    /// half of either.
     ///
     /// # Errors
-    /// [`BadBook::File`].
+    /// [`BadBook::File`]; also when whoever could read the old file could not read the new one, because then the service
+    /// would go on with the old accounts.
     pub fn save(&self, path: &Path) -> Result<(), BadBook> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let unwritable = |e: std::io::Error| bad_file(path, "written", &e);
+        let text = self.text().map_err(unwritable)?;
+        if text.len() as u64 > FILE_MAX {
+            let problem = format!("it would be larger than {FILE_MAX} bytes");
+            return Err(BadBook::File { path: path.to_owned(), done: "written", problem });
+        }
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}", random_id()));
         let beside = PathBuf::from(beside);
         let mut file = std::fs::OpenOptions::new();
         let mut file = file.write(true).create_new(true).mode(0o600).open(&beside).map_err(unwritable)?;
-        let written = self.text().and_then(|text| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
+        let written =
+            keep_readers(path, &file).and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
         let moved = written.and_then(|()| std::fs::rename(&beside, path));
         if moved.is_err() {
             drop(std::fs::remove_file(&beside));
@@ -311,9 +331,43 @@ impl Book {
 /// # Errors
 /// [`BadBook`].
 pub fn edit(path: &Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+    let _alone = alone(path)?;
     let mut book = if path.exists() { Book::load(path)? } else { Book::default() };
     change(&mut book)?;
     book.save(path)
+}
+
+/// Changes a file that is there: a mistyped path must not become an empty one.
+///
+/// # Errors
+/// [`BadBook`].
+pub fn change(path: &Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+    let _alone = alone(path)?;
+    let mut book = Book::load(path)?;
+    change(&mut book)?;
+    book.save(path)
+}
+
+/// Waits until nobody else changes a file in this folder, and keeps others waiting while it is held: of two changes at once
+/// neither may be lost. The file itself cannot be held, because it is replaced.
+fn alone(path: &Path) -> Result<File, BadBook> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let held = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+    held.map_err(|e| bad_file(path, "written", &e))
+}
+
+/// Gives the new file the owner, the group and the rights of the old one.
+fn keep_readers(old: &Path, new: &File) -> std::io::Result<()> {
+    let old = match std::fs::metadata(old) {
+        Ok(old) => old,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let own = new.metadata()?;
+    if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+        fchown(new, Some(old.uid()), Some(old.gid()))?;
+    }
+    new.set_permissions(old.permissions())
 }
 
 impl Account {

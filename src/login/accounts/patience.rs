@@ -32,6 +32,15 @@ impl Counted {
             Self::Here => 100,
         }
     }
+
+    /// After how long one attempt is forgotten; `None` where all of them are kept until nobody tries any more. A whole
+    /// building may share one address, and its typing errors must not add up over days.
+    fn fades(self) -> Option<Duration> {
+        match self {
+            Self::NameHere | Self::Name => None,
+            Self::Here => Some(Duration::from_mins(1)),
+        }
+    }
 }
 
 /// The first wait after the free attempts; each further attempt doubles it.
@@ -53,6 +62,8 @@ pub struct Patience {
 #[derive(Clone, Copy)]
 struct Count {
     attempts: u32,
+    /// Up to when attempts have faded.
+    faded: Duration,
     last: Duration,
     until: Duration,
 }
@@ -93,8 +104,9 @@ impl Patience {
             counts.retain(|_, count| now.saturating_sub(count.last) < FORGOTTEN && count.until > now);
         }
         for (counted, key) in &keys {
-            let count = counts.entry(*key).or_insert(Count { attempts: 0, last: now, until: Duration::ZERO });
-            count.attempt(counted.free(), now);
+            let count =
+                counts.entry(*key).or_insert(Count { attempts: 0, faded: now, last: now, until: Duration::ZERO });
+            count.attempt(*counted, now);
         }
         drop(counts);
         Ok(Attempt { patience: self, keys })
@@ -126,14 +138,25 @@ impl Patience {
 }
 
 impl Count {
-    fn attempt(&mut self, free: u32, now: Duration) {
+    fn attempt(&mut self, counted: Counted, now: Duration) {
         if now.saturating_sub(self.last) >= FORGOTTEN {
             self.attempts = 0;
         }
+        self.fade(counted, now);
         self.attempts = self.attempts.saturating_add(1);
         self.last = now;
-        let doublings = self.attempts.checked_sub(free);
+        let doublings = self.attempts.checked_sub(counted.free());
         self.until = doublings.map_or(Duration::ZERO, |n| now + (FIRST * 2_u32.saturating_pow(n.min(10))).min(LONGEST));
+    }
+}
+
+impl Count {
+    fn fade(&mut self, counted: Counted, now: Duration) {
+        let Some(each) = counted.fades() else { return };
+        let steps = now.saturating_sub(self.faded).as_secs() / each.as_secs();
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.attempts = self.attempts.saturating_sub(steps);
+        self.faded = if self.attempts == 0 { now } else { self.faded + each * steps };
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use countersign::cli;
-use countersign::login::accounts::book::{BadBook, Book, Newcomer, edit};
+use countersign::clock::Clock;
+use countersign::login::accounts::book::{BadBook, Book, Newcomer, change, edit};
+use countersign::login::accounts::patience::Patience;
 use countersign::peer::TrustedProxies;
 use http::{Request, StatusCode};
 use secrecy::SecretString;
@@ -388,6 +390,66 @@ fn the_file_is_its_owners_and_is_replaced_as_a_whole() {
     assert_eq!(text.lines().count(), 2);
     assert!(!text.contains(PASSWORD) && text.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert_eq!(Book::load(&path).unwrap().accounts().len(), 2);
+}
+
+/// Or the service could not read what shuts somebody out.
+#[test]
+fn whoever_could_read_the_file_can_read_it_after_a_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("accounts.jsonl");
+    edit(&path, |book| book.add(newcomer("anna"), &secret(PASSWORD))).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    change(&path, |book| book.set_disabled("anna", true)).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn of_two_changes_at_once_neither_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("accounts.jsonl");
+    let names: Vec<String> = (0..6).map(|n| format!("visitor{n}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            let path = &path;
+            scope.spawn(move || edit(path, |book| book.add(newcomer(name), &secret(PASSWORD))).unwrap());
+        }
+    });
+    assert_eq!(Book::load(&path).unwrap().accounts().len(), names.len());
+}
+
+#[test]
+fn a_file_that_would_be_too_large_to_read_is_not_written() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("accounts.jsonl");
+    edit(&path, |book| book.add(newcomer("anna"), &secret(PASSWORD))).unwrap();
+    let many = (0..40).map(|n| format!("{n:03}{}", "x".repeat(250))).collect::<Vec<_>>();
+    let crowd: Vec<Vec<String>> = vec![many; 30];
+    let mut full = false;
+    for (n, groups) in crowd.into_iter().enumerate() {
+        let newcomer = Newcomer { groups, ..newcomer(&format!("visitor{n}")) };
+        if let Err(problem) = edit(&path, |book| book.add(newcomer, &secret(PASSWORD))) {
+            assert!(problem.to_string().contains("larger"), "{problem}");
+            full = true;
+            break;
+        }
+    }
+    assert!(full, "the file has no end");
+    assert!(change(&path, |book| book.set_disabled("anna", true)).is_ok(), "and what is there can still be changed");
+}
+
+/// RL-1: one address is a whole building, and its typing errors are forgotten.
+#[test]
+fn what_a_building_mistypes_in_days_keeps_nobody_out() {
+    let (clock, hands) = Clock::manual(crate::kit::START);
+    let patience = Patience::new(clock);
+    let address = Some("203.0.113.9".parse().unwrap());
+    for n in 0..1000 {
+        assert!(patience.admit(&format!("visitor{n}"), address).is_ok(), "after {n} minutes");
+        hands.advance(Duration::from_mins(1));
+    }
+    let refused = (0..200).filter(|n| patience.admit(&format!("guess{n}"), address).is_err()).count();
+    assert!(refused >= 100, "two hundred names within a moment are guessing: {refused}");
 }
 
 #[test]

@@ -87,6 +87,23 @@ async fn an_answer_counts_only_in_the_browser_the_login_began_in() {
     assert!(!provider.publisher.asked().iter().any(|asked| asked.line.starts_with("POST")), "no code was sent");
 }
 
+/// RL-1: each costs a call to the provider and a row in the store.
+#[tokio::test]
+async fn answers_are_not_taken_without_end() {
+    let provider = Provider::start().await;
+    let house = provider.house(&[]);
+    let mut browser = Browser::default();
+    let mut taken = 0;
+    while browser.get(&house.router, "/login/callback?code=x&state=y", From::Elsewhere).await.status
+        != StatusCode::TOO_MANY_REQUESTS
+    {
+        taken += 1;
+        assert!(taken <= 1000, "there is no end");
+    }
+    assert!(taken >= 300, "a building logs in from one address: {taken}");
+    assert_eq!(house.events().last().unwrap(), "login refused rate_limited");
+}
+
 /// O-2.
 #[tokio::test]
 async fn an_answer_counts_once() {

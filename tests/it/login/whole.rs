@@ -1,5 +1,9 @@
 //! From an anonymous page to a token, through the whole service.
 
+use countersign::app::{Reread, reload};
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::env::Env;
 use countersign::login::accounts::book::{Book, Newcomer};
 use http::{Request, StatusCode};
 use secrecy::SecretString;
@@ -7,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, From};
 use super::house::COOKIE;
-use crate::kit::{BEHIND_PROXY, House, mistakes, page, settings};
+use crate::kit::{BEHIND_PROXY, House, START, mistakes, page, settings};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -110,6 +114,52 @@ async fn a_listed_pages_browser_may_ask_before_it_logs_somebody_out_and_no_other
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
         assert!(!refused.headers.contains_key("access-control-allow-origin"));
     }
+}
+
+#[tokio::test]
+async fn a_page_that_one_widget_lists_may_log_its_visitor_out() {
+    const APP: &str = "https://app.example.org";
+    let house = House::of(&own_login(&[("WIDGET_ALLOWED_ORIGINS", APP)]));
+    let browser = logged_in(&house).await;
+    let logout = |origin: &str| {
+        let post = Request::post("/logout").header("origin", origin).header("sec-fetch-site", "same-site");
+        post.header("sec-fetch-mode", "cors").header("cookie", browser.line(From::Own))
+    };
+    assert_eq!(house.ask(logout("https://evil.example.org")).await.status, StatusCode::FORBIDDEN);
+    let answer = house.ask(logout(APP)).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::OK, APP));
+}
+
+#[tokio::test]
+async fn who_is_shut_out_is_out_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", place.path().join("sessions.db").display());
+    let open = own_login(&[("SESSION_STORE", &store)]);
+    let closed = |(name, value): &(String, String)| {
+        let shut = || format!("{},\"disabled\":true}}", value.trim_end().trim_end_matches('}'));
+        let lines = if name == "ACCOUNTS" { shut() } else { value.clone() };
+        (name.clone(), lines)
+    };
+    let closed: Vec<(String, String)> = open.iter().map(closed).collect();
+    let house = House::of(&open);
+    let browser = logged_in(&house).await;
+    let status = async || house.ask(page("/token").header("cookie", browser.line(From::Own))).await.status;
+    let rereads = |vars: &[(String, String)]| -> Reread {
+        let vars = vars.to_vec();
+        Box::new(move || Config::read(Env::new(vars.clone()), &Clock::manual(START).0))
+    };
+    assert!(reload(&house.app.public, &rereads(&open)).await.is_some());
+    assert_eq!(status().await, StatusCode::OK, "reading the files again ends nothing");
+    assert!(reload(&house.app.public, &rereads(&closed)).await.is_some());
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+}
+
+/// CK-1.
+#[test]
+fn a_login_over_plain_http_does_not_start() {
+    let plain = own_login(&[("PUBLIC_URL", "http://www.example.org/chat-identity")]);
+    assert!(mistakes(&plain).contains("LOGIN: needs an https PUBLIC_URL"), "{}", mistakes(&plain));
+    House::of(&own_login(&[("PUBLIC_URL", "http://127.0.0.1:8080")]));
 }
 
 #[tokio::test]
