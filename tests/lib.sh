@@ -138,9 +138,12 @@ stop() {
   done
 }
 
+# Functions to be called at the end, whatever happens.
+AT_EXIT=()
 at_exit() {
-  local code=$?
+  local code=$? last
   trap - EXIT
+  for last in "${AT_EXIT[@]}"; do "${last}" || true; done
   if ((${#STARTED[@]})); then stop "${STARTED[@]}"; fi
   exit "${code}"
 }

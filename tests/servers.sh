@@ -14,11 +14,8 @@ start_redis() {
 pg_bin() { compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' | sort -V | tail -n 1 | xargs -r dirname; }
 
 stop_postgres() {
-  local code=$?
   ${PG_CTL} -m immediate stop >/dev/null 2>&1 || true
   rm -rf "${PG_HOME}"
-  (exit "${code}")
-  at_exit
 }
 
 # start_postgres: sets POSTGRES_URL, and PG_CTL, which stops and starts it. PG_OPTIONS are further options of the server.
@@ -34,7 +31,7 @@ start_postgres() {
     as_postgres=(runuser -u postgres --)
   fi
   PG_CTL="${as_postgres[*]} ${pg}/pg_ctl -D ${PG_HOME}/data -w -l ${PG_HOME}/log"
-  trap stop_postgres EXIT
+  AT_EXIT+=(stop_postgres)
   port=$(free_port)
   "${as_postgres[@]}" "${pg}/initdb" -D "${PG_HOME}/data" -U postgres -A trust >"${WORK}/initdb.log" 2>&1 ||
     die "initdb failed; see ${WORK}/initdb.log"
