@@ -241,7 +241,7 @@ async fn log_in(visits: &Visits, sessions: u64, clock: &Clock) -> Vec<String> {
                 identity.name = Some(name_of(n));
                 let now = clock.now();
                 let arrival =
-                    Arrival { identity, method: "accounts", authenticated_at: now, ends_at: None, provider: None };
+                    Arrival { identity, method: "bench", authenticated_at: now, ends_at: None, provider: None };
                 let cookie = visits.begin(arrival, None).await.unwrap().unwrap();
                 if n % (sessions / VISITORS).max(1) == 0 {
                     lines.push(format!("Cookie: {}", cookie.to_str().unwrap().split(';').next().unwrap()));
@@ -363,7 +363,7 @@ fn runtime(name: &str) -> Runtime {
     Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
 }
 
-/// An account that nobody uses: the sessions are begun without their logins.
+/// An account that nobody uses: the sessions are begun without their logins, and stand on no account.
 const ACCOUNTS: &str = r#"{"username":"nobody","subject":"nobody","password":"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
 
 fn main() {
