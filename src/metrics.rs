@@ -2,7 +2,7 @@
 
 pub mod pulse;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -41,6 +41,8 @@ pub struct RefusedLabels {
 pub struct Metrics {
     registry: Registry,
     issued: Family<IssuedLabels, Counter>,
+    /// The counters of `issued` that are in use, found without making labels of their names.
+    known: RwLock<Vec<(String, &'static str, Counter)>>,
     refused: Family<RefusedLabels, Counter>,
     took: Histogram,
     /// Requests that are being answered.
@@ -111,6 +113,7 @@ impl Default for Metrics {
         Self {
             registry,
             issued,
+            known: RwLock::default(),
             refused,
             took,
             in_flight,
@@ -125,10 +128,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The counter of tokens of this widget by this source; keep it, looking it up costs more than counting.
-    #[must_use]
-    pub fn issued(&self, widget: &str, source: &'static str) -> Counter {
-        self.issued.get_or_create_owned(&IssuedLabels { widget: widget.to_owned(), source })
+    /// Counts one token of this widget by this source.
+    pub fn issued(&self, widget: &str, source: &'static str) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., counter)) = known.iter().find(|(name, by, _)| name == widget && *by == source) {
+            counter.inc();
+            return;
+        }
+        drop(known);
+        let counter = self.issued.get_or_create_owned(&IssuedLabels { widget: widget.to_owned(), source });
+        counter.inc();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Two that were first at once leave two entries of one counter, which does no harm.
+        known.push((widget.to_owned(), source, counter));
     }
 
     /// Counts one refusal.

@@ -262,7 +262,7 @@ fn granted(
     bare: Option<HeaderValue>,
     record: Record<'_>,
 ) -> Response {
-    public.metrics.issued(&widget.name, record.source).inc();
+    public.metrics.issued(&widget.name, record.source);
     public.audit.record(&Record {
         token_id: issued.id.as_deref().unwrap_or_default(),
         expires_at: issued.expires_at.0,
