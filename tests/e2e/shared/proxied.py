@@ -1,4 +1,7 @@
-"""Visitors of a site behind a proxy, whichever proxy it is: honest ones, and one who would like to be somebody else."""
+"""Visitors of a site behind a proxy, whichever proxy it is: honest ones, and one who would like to be somebody else.
+
+H-1 to H-10 and O-8: what the proxy and we must do together.
+"""
 
 import base64
 import json

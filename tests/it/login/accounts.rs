@@ -168,6 +168,18 @@ async fn one_password_on_many_names_is_guessing_too() {
     assert_eq!(refused, 3);
 }
 
+/// A proxy on this machine that nobody has named is everybody's address: one visitor's guesses must not shut all others out.
+#[tokio::test]
+async fn guesses_through_an_unnamed_proxy_are_held_against_names_only() {
+    let house = house();
+    let mut browser = Browser::at([127, 0, 0, 1]);
+    for n in 0..103 {
+        let answer = try_password(&house, &mut browser, &format!("name{n}"), "Spring2026!").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+    try_password(&house, &mut browser, "anna", PASSWORD).await.location();
+}
+
 #[tokio::test]
 async fn the_form_counts_only_in_the_browser_it_was_shown_in() {
     let house = house();

@@ -47,6 +47,7 @@ async fn a_visitor_logs_in_and_is_who_the_provider_says() {
     assert_eq!(browser.names(), [COOKIE], "the transaction is gone");
 }
 
+/// CK-2, and O-7: no refresh token is asked for.
 #[tokio::test]
 async fn the_request_binds_the_answer_to_this_browser_and_this_login() {
     let (provider, house, mut browser) = fixture().await;
@@ -379,6 +380,7 @@ async fn an_answer_that_says_a_thing_twice_is_refused() {
     browser.get(&house.router, &back, From::Elsewhere).await.location();
 }
 
+/// S-5.
 #[tokio::test]
 async fn no_page_and_no_record_holds_a_token_or_a_code() {
     let (provider, house, mut browser) = fixture().await;

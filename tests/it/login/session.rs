@@ -31,7 +31,7 @@ async fn comes_back(
     browser.get(&house.router, &back, From::Elsewhere).await
 }
 
-/// O-9.
+/// CK-2, CK-4, O-9.
 #[tokio::test]
 async fn the_session_cookie_is_for_this_host_and_for_no_script() {
     let provider = Provider::start().await;
