@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use countersign::cli::{self, Exit};
-use countersign::env::Mistakes;
+use countersign::config::env::Mistakes;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]

@@ -4,8 +4,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Number, Value};
 
 use super::Scope;
-use crate::clock::UnixTime;
-use crate::ticket::Ticket;
+use crate::base::clock::UnixTime;
+use crate::connector::ticket::Ticket;
 
 /// A variable of the template language, looked up without the expression engine when it stands alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

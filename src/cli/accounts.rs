@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
 use super::{Exit, World};
-use crate::clock::random_bytes;
+use crate::base::clock::random_bytes;
+use crate::base::secret::Encoding;
 use crate::login::accounts::book::{Book, Newcomer, change, edit};
-use crate::secret::Encoding;
 
 /// Which file, and what to do with it.
 #[derive(Debug, Args)]

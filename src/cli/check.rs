@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{Exit, World};
-use crate::env::effective_table;
-use crate::verifier;
-use crate::web::script::SCRIPTS;
+use crate::config::env::effective_table;
+use crate::http::script::SCRIPTS;
+use crate::issuance::verifier;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub fn run(args: &CheckArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
             widget.profile.title,
             signer.algorithm(),
             widget.keyring.fingerprint,
-            crate::env::show_duration(widget.lifetime),
+            crate::config::env::show_duration(widget.lifetime),
         )?;
     }
     show_scripts(&config.mount(), world)?;

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::serve::stop_signal;
 use super::{Exit, World};
+use crate::config::env::Env;
 use crate::demo::{Demo, Options, PORT};
-use crate::env::Env;
-use crate::telemetry;
+use crate::observe::logs;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct DemoArgs {
 /// # Errors
 /// A widget the demo does not have, or a port that is taken.
 pub async fn run(args: &DemoArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    telemetry::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
+    logs::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
     let options = Options { widget: args.widget.clone(), port: args.port, web_chat: args.webchat.clone() };
     let demo = Demo::start(&options, &world.clock).await?;
     let stop = stop_signal()?;

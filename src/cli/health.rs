@@ -7,8 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{Exit, World};
-use crate::config::ADMIN_LISTEN;
-use crate::web::listen::Address;
+use crate::app::config::ADMIN_LISTEN;
+use crate::http::listen::Address;
 
 /// Which listener to ask.
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use clap::{Args, ValueEnum};
 
 use super::{Exit, World};
-use crate::clock::random_bytes;
-use crate::secret::Encoding;
-use crate::signing::{Algorithm, generate_pem};
+use crate::base::clock::random_bytes;
+use crate::base::secret::Encoding;
+use crate::jose::signer::{Algorithm, generate_pem};
 
 /// What to make.
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::preview::page_call;
 use super::{Exit, World};
-use crate::env::show_duration;
-use crate::presets::{self, Profile};
+use crate::config::env::show_duration;
+use crate::widget::presets::{self, Profile};
 
 /// What to show.
 #[derive(Debug, Args)]

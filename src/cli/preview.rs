@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, Visitor, World, pick};
+use crate::app::config::Config;
 use crate::claims::PageInput;
-use crate::config::Config;
 use crate::widget::Widget;
 
 /// Whose claims to show.

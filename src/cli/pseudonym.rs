@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{Exit, World, pick};
-use crate::identity::Subject;
-use crate::pseudonym::Realm;
+use crate::claims::pseudonym::Realm;
+use crate::session::identity::Subject;
 
 /// Whose pseudonym to make.
 #[derive(Debug, Args)]

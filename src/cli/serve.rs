@@ -5,17 +5,17 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, World};
+use crate::app::config::Config;
 use crate::app::{App, Listeners, Reread};
-use crate::config::Config;
-use crate::env::Env;
-use crate::telemetry;
+use crate::config::env::Env;
+use crate::observe::logs;
 
 /// Runs the service until it is told to stop (SIGTERM or SIGINT).
 ///
 /// # Errors
 /// Every mistake of the configuration, a failed self-test, or an address that cannot be listened on.
 pub async fn run(world: &mut World<'_>) -> anyhow::Result<Exit> {
-    telemetry::start(&mut world.env(), std::io::stderr);
+    logs::start(&mut world.env(), std::io::stderr);
     let config = world.config()?;
     for warning in &config.reading.warnings {
         tracing::warn!("{warning}");

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, World};
-use crate::config::SECTIONS;
-use crate::env::Var;
+use crate::app::config::SECTIONS;
+use crate::config::env::Var;
 
 /// In which form.
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{Exit, World};
-use crate::audit::Audit;
-use crate::pseudonym::Realm;
+use crate::claims::pseudonym::Realm;
+use crate::observe::audit::Audit;
 
 /// Which pseudonym to turn back.
 #[derive(Debug, Args)]

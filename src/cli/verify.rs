@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, World, pick};
-use crate::verifier::{Expectation, verify};
+use crate::issuance::verifier::{Expectation, verify};
 
 /// Which token to check.
 #[derive(Debug, Args)]

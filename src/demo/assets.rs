@@ -1,6 +1,6 @@
 //! The files of the demo's pages.
 
-use crate::web::page::Asset;
+use crate::http::page::Asset;
 
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";

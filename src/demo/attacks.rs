@@ -13,9 +13,9 @@ use tower_sessions::Session;
 use super::clinic::Site;
 use super::patients::{PATIENTS, SignedIn};
 use super::settings::MOUNT;
-use crate::origin;
-use crate::web::headers::{JSON, private};
-use crate::web::problem::Problem;
+use crate::http::headers::{JSON, private};
+use crate::http::problem::Problem;
+use crate::net::origin;
 
 /// How long a thief stays.
 const THEFT: Duration = Duration::from_mins(1);

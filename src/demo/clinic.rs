@@ -24,12 +24,12 @@ use super::downgrade::Downgrade;
 use super::events::{Actor, Events, Outcome};
 use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
-use crate::clock::Clock;
-use crate::origin;
-use crate::web::headers::{JSON, private};
-use crate::web::page::{Asset, html};
-use crate::web::problem::Problem;
-use crate::web::{Front, Public};
+use crate::base::clock::Clock;
+use crate::http::headers::{JSON, private};
+use crate::http::page::{Asset, html};
+use crate::http::problem::Problem;
+use crate::http::{Front, Public};
+use crate::net::origin;
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
 const SAMPLE: &str = include_str!("../browser/demo/sample.html");

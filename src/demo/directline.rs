@@ -30,7 +30,7 @@ use self::fault::Fault;
 use self::state::{Caller, Denied};
 pub use self::state::{Counts, Double, Heard};
 use super::events::{Events, Outcome};
-use crate::clock::{Clock, random_id};
+use crate::base::clock::{Clock, random_id};
 
 /// What a double is made of.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::settings;
 use crate::app::StartError;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::env::Env;
-use crate::web::Front;
+use crate::app::config::Config;
+use crate::base::clock::Clock;
+use crate::config::env::Env;
+use crate::http::Front;
 
 const SITE: &str = "www.harbour-clinic.example";
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 /// How many are kept for a page that is opened later.
 const KEPT: usize = 200;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tower_sessions::Session;
 use tower_sessions::session::Error;
 
-use crate::clock::{Clock, UnixTime};
-use crate::secret;
+use crate::base::clock::{Clock, UnixTime};
+use crate::base::secret;
 
 /// How long somebody stays signed in.
 pub const SESSION: Duration = Duration::from_mins(30);

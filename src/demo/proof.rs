@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::events::{Actor, Events, Outcome};
-use crate::clock::{Clock, UnixTime};
-use crate::outbound::{Call, Limits, Outbound, Target};
+use crate::base::clock::{Clock, UnixTime};
+use crate::net::outbound::{Call, Limits, Outbound, Target};
 
 /// How the tokens of one widget are checked.
 #[derive(Debug)]

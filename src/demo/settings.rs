@@ -11,13 +11,13 @@ use super::Addresses;
 use super::directline::{self, Double};
 use super::events::{AuditSink, Events};
 use super::proof::{Check, Key, Published};
+use crate::app::config::Config;
 use crate::app::{App, StartError};
-use crate::audit::AuditSettings;
-use crate::clock::{Clock, random_bytes};
-use crate::config::Config;
-use crate::env::Env;
-use crate::signing;
-use crate::siv::KEY_BYTES;
+use crate::base::clock::{Clock, random_bytes};
+use crate::base::siv::KEY_BYTES;
+use crate::config::env::Env;
+use crate::jose::signer;
+use crate::observe::audit::AuditSettings;
 
 /// Where the clinic's site hands requests to countersign.
 pub const MOUNT: &str = "/chat-identity";
@@ -46,7 +46,7 @@ impl Secrets {
     #[must_use]
     pub fn fresh() -> Option<Self> {
         let medchat = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
-        let userinfo = signing::generate_pem(signing::Algorithm::named("ES256")?)?;
+        let userinfo = signer::generate_pem(signer::Algorithm::named("ES256")?)?;
         let [app, webchat] = [(); 2].map(|()| URL_SAFE_NO_PAD.encode(random_bytes::<32>()));
         let pseudonym = URL_SAFE_NO_PAD.encode(random_bytes::<KEY_BYTES>());
         Some(Self { medchat, userinfo, app, webchat, pseudonym })

@@ -9,9 +9,9 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::assets::STRANGER;
-use crate::origin;
-use crate::web::page::{Asset, html};
-use crate::web::problem::Problem;
+use crate::http::page::{Asset, html};
+use crate::http::problem::Problem;
+use crate::net::origin;
 
 /// The site.
 #[derive(Debug, Clone)]

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::desk::reply;
 use super::events::{Actor, Events, Outcome};
 use super::proof::{Check, Doubt, Visitor};
-use crate::clock::{Clock, UnixTime, random_id};
-use crate::origin;
-use crate::web::headers::{JSON, private};
+use crate::base::clock::{Clock, UnixTime, random_id};
+use crate::http::headers::{JSON, private};
+use crate::net::origin;
 
 /// Largest body that is read.
 const BODY_MAX: usize = 64 * 1024;

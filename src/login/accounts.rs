@@ -10,10 +10,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use crate::env::{Env, Var};
-use crate::identity::Identity;
+use crate::config::env::{Env, Var};
 use crate::login::accounts::book::{Book, PASSWORD_MOST};
 use crate::login::accounts::patience::Patience;
+use crate::session::identity::Identity;
 
 /// The accounts.
 pub const ACCOUNTS: Var = Var::secret(

@@ -16,19 +16,19 @@ use secrecy::SecretString;
 use serde_json::json;
 use url::form_urlencoded;
 
-use crate::clock::UnixTime;
-use crate::identity::Subject;
+use crate::base::clock::UnixTime;
 use crate::login::accounts::{self, Accounts, Denied, is_plausible};
 use crate::login::oidc::logout::NotEnded;
 use crate::login::oidc::{Answer, Failed, Oidc};
 use crate::login::pages::{self, LoginForm, private, see_other, try_again_in, with_cookies};
 use crate::login::return_to::ReturnTo;
 use crate::login::senders::Sender;
+use crate::login::sessions::{Arrival, Visit};
 use crate::login::transaction::Transaction;
 use crate::login::{Door, Event, Login, Method};
-use crate::peer::Peer;
-use crate::state::Down;
-use crate::visits::{Arrival, Visit};
+use crate::net::peer::Peer;
+use crate::session::identity::Subject;
+use crate::store::Down;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 

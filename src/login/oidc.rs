@@ -17,20 +17,20 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
-use crate::clock::{Clock, UnixTime};
-use crate::jwks::Keys;
-use crate::jwks::discovery::{Metadata, Provider};
-use crate::jwks::remote::Unavailable;
-use crate::jws::Verifier;
-use crate::jws::rejected::{Failure, Rejected};
-use crate::jws::rules::{Audience, Rules};
-use crate::jws::times::{SKEW, numeric_date};
+use crate::base::clock::{Clock, UnixTime};
+use crate::base::secret;
+use crate::jose::jwks::Keys;
+use crate::jose::jwks::discovery::{Metadata, Provider};
+use crate::jose::jwks::remote::Unavailable;
+use crate::jose::jws::Verifier;
+use crate::jose::jws::rejected::{Failure, Rejected};
+use crate::jose::jws::rules::{Audience, Rules};
+use crate::jose::jws::times::{SKEW, numeric_date};
 use crate::login::oidc::settings::{Ask, Settings};
 use crate::login::oidc::wire::{Client, Tokens};
+use crate::login::sessions::{Arrival, ProviderSession};
 use crate::login::transaction::Transaction;
-use crate::outbound::Outbound;
-use crate::secret;
-use crate::visits::{Arrival, ProviderSession};
+use crate::net::outbound::Outbound;
 
 /// How this login is called in records.
 pub const METHOD: &str = "oidc";

@@ -6,7 +6,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
-use crate::origin::Origin;
+use crate::net::origin::Origin;
 
 /// Longest accepted text: it travels in a cookie.
 const LONGEST: usize = 512;

@@ -13,10 +13,10 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tower_sessions::session::Id;
 
-use crate::clock::{UnixTime, random_bytes};
-use crate::cookies::{self, HOST_PREFIX, OwnCookie, SameSite};
-use crate::secret;
-use crate::state::{Down, Key, Store};
+use crate::base::clock::{UnixTime, random_bytes};
+use crate::base::secret;
+use crate::net::cookies::{self, HOST_PREFIX, OwnCookie, SameSite};
+use crate::store::{Down, Key, Store};
 
 /// How long a login may take.
 pub const LONGEST: Duration = Duration::from_mins(10);

@@ -16,11 +16,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::clock::UnixTime;
-use crate::env::{Env, Var};
-use crate::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
-use crate::peer::{Peer, TrustedProxies};
-use crate::secret;
+use crate::base::clock::UnixTime;
+use crate::base::secret;
+use crate::config::env::{Env, Var};
+use crate::net::peer::{Peer, TrustedProxies};
+use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 
 /// Name of this source.

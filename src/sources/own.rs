@@ -5,9 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 use http::request::Parts;
 
+use crate::login::sessions::{Visit, Visits};
 use crate::session::{Authenticator, Guarded, Outage, Session};
-use crate::state::Down;
-use crate::visits::{Visit, Visits};
+use crate::store::Down;
 
 /// Name of this source.
 pub const NAME: &str = "login";

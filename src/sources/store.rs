@@ -9,14 +9,14 @@ use http::request::Parts;
 use serde_json::Value;
 use tower_sessions::session::Id;
 
-use crate::clock::{Clock, UnixTime};
-use crate::cookies;
-use crate::env::{Env, Var};
-use crate::mapping::{Mapping, MappingVars};
+use crate::base::clock::{Clock, UnixTime};
+use crate::config::env::{Env, Var};
+use crate::net::cookies;
+use crate::session::mapping::{Mapping, MappingVars};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::sources::store::cookie::Seal;
 use crate::sources::store::host::Host;
-use crate::state::Down;
+use crate::store::Down;
 
 /// Name of this source.
 pub const NAME: &str = "store";

@@ -15,11 +15,11 @@ use moka::sync::Cache;
 use serde_json::Value;
 use url::Url;
 
-use crate::clock::{Clock, random_bytes};
-use crate::cookies;
-use crate::env::{Env, Var};
-use crate::mapping::{Mapping, MappingVars};
-use crate::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback, retry_after};
+use crate::base::clock::{Clock, random_bytes};
+use crate::config::env::{Env, Var};
+use crate::net::cookies;
+use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback, retry_after};
+use crate::session::mapping::{Mapping, MappingVars};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 
 /// Name of this source.

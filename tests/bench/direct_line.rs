@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign::app::App;
-use countersign::clock::Clock;
-use countersign::config::Config;
+use countersign::app::config::Config;
+use countersign::base::clock::Clock;
+use countersign::config::env::Env;
 use countersign::demo::directline::fault::Fault;
 use countersign::demo::directline::{Double, Settings};
 use countersign::demo::events::Events;
-use countersign::env::Env;
-use countersign::web::listen::{Listener, Patience, serve};
+use countersign::http::listen::{Listener, Patience, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

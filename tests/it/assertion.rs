@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use countersign::clock::{Clock, Hands};
-use countersign::env::{Env, Mistakes};
-use countersign::outbound::Outbound;
+use countersign::base::clock::{Clock, Hands};
+use countersign::config::env::{Env, Mistakes};
+use countersign::net::outbound::Outbound;
 use countersign::session::{Authenticator, Outage, Session};
 use countersign::sources::assertion::Assertion;
 use http::request::Parts;

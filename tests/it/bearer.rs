@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::clock::{Clock, Hands};
-use countersign::env::{Env, Mistakes};
-use countersign::outbound::Outbound;
+use countersign::base::clock::{Clock, Hands};
+use countersign::config::env::{Env, Mistakes};
+use countersign::net::outbound::Outbound;
 use countersign::session::{Authenticator, Outage, Session};
 use countersign::sources::bearer::Bearer;
 use http::header::AUTHORIZATION;

@@ -1,8 +1,8 @@
 //! Sources are asked in order, and a credential is judged by the source it is for.
 
 use async_trait::async_trait;
-use countersign::clock::UnixTime;
-use countersign::identity::{Identity, Subject};
+use countersign::base::clock::UnixTime;
+use countersign::session::identity::{Identity, Subject};
 use countersign::session::{Authenticator, Guarded, Outage, Session};
 use countersign::sources::{Chain, OnOutage, Rule};
 use http::Request;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use countersign::base::clock::Clock;
 use countersign::claims::{ClaimTemplate, Incomplete, Lack, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
-use countersign::clock::Clock;
-use countersign::identity::{Identity, Subject};
 use countersign::session::Session;
+use countersign::session::identity::{Identity, Subject};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

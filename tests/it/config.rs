@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use countersign::env::{Env, parse_dotenv, parse_duration, show_duration};
+use countersign::config::env::{Env, parse_dotenv, parse_duration, show_duration};
 use proptest::prelude::*;
 
 use crate::kit::{BEHIND_PROXY, SECRET, mistakes, read, settings};
@@ -240,7 +240,7 @@ fn a_secret_that_everybody_on_the_machine_can_read_is_pointed_out() {
 #[test]
 fn what_takes_effect_is_shown_with_secrets_as_fingerprints() {
     let config = read(&settings(&BEHIND_PROXY, &[])).unwrap();
-    let table = countersign::env::effective_table(&config.reading.effective);
+    let table = countersign::config::env::effective_table(&config.reading.effective);
     assert!(table.contains("WIDGET_PRESET") && table.contains("medchat"));
     assert!(table.contains("fingerprint ") && !table.contains(SECRET), "{table}");
 }
@@ -307,8 +307,8 @@ proptest! {
     #[test]
     fn no_settings_bring_the_reader_down(values in proptest::collection::vec(".{0,30}", 12)) {
         let names = ["WIDGET_PRESET", "WIDGET_SECRET", "WIDGET_CLAIMS", "SESSION_SOURCES", "PUBLIC_URL", "LISTEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "WIDGET_LIFETIME", "FORWARDED_CONVENTION", "WIDGETS", "UPSTREAM_SESSION_URL"];
-        let (clock, _) = countersign::clock::Clock::manual(crate::kit::START);
+        let (clock, _) = countersign::base::clock::Clock::manual(crate::kit::START);
         let vars: Vec<(String, String)> = names.iter().map(|n| (*n).to_owned()).zip(values).collect();
-        let _ = countersign::config::Config::read(Env::new(vars), &clock);
+        let _ = countersign::app::config::Config::read(Env::new(vars), &clock);
     }
 }

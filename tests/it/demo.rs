@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign::clock::Clock;
+use countersign::base::clock::Clock;
 use countersign::demo::{Addresses, Demo, DemoError, Options};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

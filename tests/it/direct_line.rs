@@ -5,10 +5,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign::connectors::endpoint::Endpoint;
-use countersign::connectors::{Connector, ConnectorFault, Kind, RefreshFault, Rejection, TicketAsk};
+use countersign::connector::endpoint::Endpoint;
+use countersign::connector::ticket::Ticket;
+use countersign::connector::{Connector, ConnectorFault, Kind, RefreshFault, Rejection, TicketAsk};
 use countersign::demo::directline::fault::Fault;
-use countersign::ticket::Ticket;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use countersign::app::config::SECTIONS;
 use countersign::cli::settings::{sample, table};
-use countersign::config::SECTIONS;
-use countersign::env::parse_dotenv;
+use countersign::config::env::parse_dotenv;
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

@@ -1,7 +1,7 @@
 //! Identity headers count only when they demonstrably came from the proxy, and in one spelling only.
 
 use axum::body::Body;
-use countersign::peer::Peer;
+use countersign::net::peer::Peer;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use proptest::prelude::*;
 

@@ -514,7 +514,7 @@ async fn the_page_learns_what_is_wrong_and_when_to_come_back() {
 /// The sample's page loads `latest` of a script from elsewhere, without a checksum.
 #[test]
 fn the_page_code_that_is_printed_loads_nothing_from_elsewhere() {
-    let profile = countersign::presets::healthcare_agent::PROFILE;
+    let profile = countersign::widget::presets::healthcare_agent::PROFILE;
     for code in [profile.page_login, profile.page_logout] {
         assert!(!code.contains("//") && !code.contains("latest") && !code.contains("<script"), "{code}");
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::clock::{Clock, Hands};
-use countersign::jwks::discovery::{Metadata, Provider};
-use countersign::jwks::key::{Algorithm, Key, KeySet, NoMatch};
-use countersign::jwks::remote::{BODY_MAX, RETRY, STALE, UNSAID, Unavailable, WINDOW};
-use countersign::jwks::{Keys, NoKey};
-use countersign::outbound::Outbound;
+use countersign::base::clock::{Clock, Hands};
+use countersign::jose::jwks::discovery::{Metadata, Provider};
+use countersign::jose::jwks::key::{Algorithm, Key, KeySet, NoMatch};
+use countersign::jose::jwks::remote::{BODY_MAX, RETRY, STALE, UNSAID, Unavailable, WINDOW};
+use countersign::jose::jwks::{Keys, NoKey};
+use countersign::net::outbound::Outbound;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use url::Url;

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::app::config::Config;
 use countersign::app::{Reread, reload};
-use countersign::clock::Clock;
-use countersign::config::Config;
-use countersign::env::Env;
-use countersign::signing::{Algorithm, generate_pem};
-use countersign::verifier::{Expectation, Invalid, verify};
+use countersign::base::clock::Clock;
+use countersign::config::env::Env;
+use countersign::issuance::verifier::{Expectation, Invalid, verify};
+use countersign::jose::signer::{Algorithm, generate_pem};
 use http::{Request, StatusCode};
 use jsonwebtoken::jwk::{JwkSet, ThumbprintHash};
 use serde_json::Value;
@@ -62,7 +62,7 @@ async fn a_token_that_was_touched_or_meant_for_others_does_not_hold() {
     let token = house.ask(visit("/token", "alice")).await.token();
     let parts = house.app.public.parts();
     let expected = Expectation::of(parts.widgets.get(None).unwrap());
-    let check = |token: &str, at: u64| verify(token, &expected, countersign::clock::UnixTime(at)).err();
+    let check = |token: &str, at: u64| verify(token, &expected, countersign::base::clock::UnixTime(at)).err();
     assert_eq!(check(&token, START.0), None);
     let pieces: Vec<&str> = token.split('.').collect();
     let forged = URL_SAFE_NO_PAD

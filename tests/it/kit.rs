@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use countersign::app::App;
-use countersign::audit::AuditSettings;
-use countersign::clock::{Clock, Hands, UnixTime};
-use countersign::config::Config;
-use countersign::env::{Env, Mistakes};
-use countersign::peer::Peer;
+use countersign::app::config::Config;
+use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::config::env::{Env, Mistakes};
+use countersign::net::peer::Peer;
+use countersign::observe::audit::AuditSettings;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Map, Value};

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use countersign::env::Env;
-use countersign::peer::{Peer, TrustedProxies};
+use countersign::config::env::Env;
+use countersign::net::peer::{Peer, TrustedProxies};
 use http::HeaderMap;
 use proptest::prelude::*;
 

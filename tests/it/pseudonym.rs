@@ -6,10 +6,10 @@ use aes_siv::KeyInit as _;
 use aes_siv::siv::Aes128Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::env::{Env, Mistakes};
-use countersign::identity::Subject;
-use countersign::pseudonym::{Namespaces, Pseudonyms, Realm, UnmaskError, Unmasked};
-use countersign::siv::Key;
+use countersign::base::siv::Key;
+use countersign::claims::pseudonym::{Namespaces, Pseudonyms, Realm, UnmaskError, Unmasked};
+use countersign::config::env::{Env, Mistakes};
+use countersign::session::identity::Subject;
 use proptest::prelude::*;
 
 const CLINIC: Realm<'static> = Realm { namespace: "default", audience: "clinic" };
@@ -132,7 +132,7 @@ fn the_length_tells_nothing() {
     for text in ["a", "248289761001", "2f1c8a0e-6a55-4d8f-9c59-5f0f0e6f2c11", &long] {
         let id = pseudonyms().mask(CLINIC, &subject(text));
         assert_eq!(id.as_str().len(), 109);
-        assert_eq!(countersign::pseudonym::Pseudonym::length(text.len()), 109);
+        assert_eq!(countersign::claims::pseudonym::Pseudonym::length(text.len()), 109);
     }
 }
 
@@ -253,7 +253,7 @@ proptest! {
         let realm = Realm { namespace: &namespace, audience: &audience };
         let id = pseudonyms().mask(realm, &subject);
         prop_assert!(id.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
-        prop_assert_eq!(id.as_str().len(), countersign::pseudonym::Pseudonym::length(subject.as_str().len()));
+        prop_assert_eq!(id.as_str().len(), countersign::claims::pseudonym::Pseudonym::length(subject.as_str().len()));
         prop_assert_eq!(pseudonyms().unmask(id.as_str(), [realm]), Ok(Unmasked { realm, subject }));
     }
 

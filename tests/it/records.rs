@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use countersign::config::Config;
-use countersign::env::Env;
+use countersign::app::config::Config;
+use countersign::config::env::Env;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
@@ -36,11 +36,12 @@ async fn every_decision_about_a_token_is_written_down_once() {
 
 #[tokio::test]
 async fn one_key_gives_one_visitor_the_same_hash_on_every_replica() {
-    let subject = countersign::identity::Subject::new("alice").unwrap();
+    let subject = countersign::session::identity::Subject::new("alice").unwrap();
     let hash = |key: &str| {
         let settings =
-            countersign::audit::AuditSettings::read(&mut Env::new([("AUDIT_LOG", "off"), ("AUDIT_KEY", key)]));
-        countersign::audit::Audit::start(settings, countersign::clock::Clock::system()).subject_hash(&subject)
+            countersign::observe::audit::AuditSettings::read(&mut Env::new([("AUDIT_LOG", "off"), ("AUDIT_KEY", key)]));
+        countersign::observe::audit::Audit::start(settings, countersign::base::clock::Clock::system())
+            .subject_hash(&subject)
     };
     let key = "an-audit-key-that-two-replicas-share-9753";
     assert_eq!(hash(key), hash(key));
@@ -125,14 +126,14 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
         answers.push_str(&house.ask(request).await.text);
     }
     drop(guard);
-    let config = Config::read(Env::new(canaries()), &countersign::clock::Clock::system()).unwrap();
+    let config = Config::read(Env::new(canaries()), &countersign::base::clock::Clock::system()).unwrap();
     let outputs = [
         ("log", String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()),
         ("audit", house.records.text(&house.app)),
         ("answers", answers),
         ("metrics", house.app.public.metrics.render()),
         ("debug", format!("{:?} {config:?} {:?}", house.app, Env::new(canaries()))),
-        ("settings", countersign::env::effective_table(&config.reading.effective)),
+        ("settings", countersign::config::env::effective_table(&config.reading.effective)),
     ];
     let secrets =
         [SECRET, PROOF, NEXT, AUDIT, "canary-proxy-password", "canary", "jane@example.org", "Jane Doe", token.as_str()];
@@ -146,7 +147,8 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
 /// Every setting that is declared secret, where a configuration can hold it: none prints its value.
 #[test]
 fn no_secret_setting_prints_its_value() {
-    let pem = countersign::signing::generate_pem(countersign::signing::Algorithm::named("ES256").unwrap()).unwrap();
+    let pem =
+        countersign::jose::signer::generate_pem(countersign::jose::signer::Algorithm::named("ES256").unwrap()).unwrap();
     let mask = |first: u8| {
         use base64::Engine as _;
         let bytes: Vec<u8> = (0..64).map(|i: u8| i.wrapping_mul(37).wrapping_add(first)).collect();
@@ -176,11 +178,11 @@ fn no_secret_setting_prints_its_value() {
             ("WIDGET_AGENT_RENEWAL_SECRET", "canary-renewal-secret-4vQm8Zt2Lr6Wp0Jd"),
         ],
     );
-    let config = Config::read(Env::new(vars.clone()), &countersign::clock::Clock::system()).unwrap();
-    let shown = format!("{config:?}\n{}", countersign::env::effective_table(&config.reading.effective));
+    let config = Config::read(Env::new(vars.clone()), &countersign::base::clock::Clock::system()).unwrap();
+    let shown = format!("{config:?}\n{}", countersign::config::env::effective_table(&config.reading.effective));
     let secret = |name: &str| {
         let bare = name.replace("WIDGET_CLINIC_", "WIDGET_").replace("WIDGET_AGENT_", "WIDGET_");
-        countersign::config::SECTIONS.iter().flat_map(|s| s.vars).any(|var| var.secret && var.name == bare)
+        countersign::app::config::SECTIONS.iter().flat_map(|s| s.vars).any(|var| var.secret && var.name == bare)
     };
     let held: Vec<&(String, String)> = vars.iter().filter(|(name, _)| secret(name)).collect();
     assert!(held.len() >= 10, "{}", held.len());

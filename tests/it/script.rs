@@ -1,6 +1,6 @@
 //! The browser module as pages load it.
 
-use countersign::web::script::SCRIPTS;
+use countersign::http::script::SCRIPTS;
 use http::{Method, Request, StatusCode};
 
 use crate::kit::{Answer, House};

@@ -1,10 +1,10 @@
 //! The service as a whole: when visitors may be sent to it.
 
 use axum::body::Body;
-use countersign::admin::Admin;
 use countersign::app::{Listeners, Reread};
-use countersign::env::Mistakes;
-use countersign::web::listen::Listener;
+use countersign::config::env::Mistakes;
+use countersign::http::admin::Admin;
+use countersign::http::listen::Listener;
 use http::{Request, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::clock::{Clock, Hands, UnixTime};
-use countersign::connectors::{self, Connector, Kind, TicketAsk};
+use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::config::env::{Env, Mistakes};
+use countersign::connector::{self, Connector, Kind, TicketAsk};
 use countersign::demo::directline::{Double, Settings};
 use countersign::demo::events::Events;
-use countersign::env::{Env, Mistakes};
-use countersign::outbound::{Call, Limits, Outbound, Reply, Target};
+use countersign::net::outbound::{Call, Limits, Outbound, Reply, Target};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
@@ -97,7 +97,7 @@ pub fn read(
 ) -> Result<Arc<dyn Connector>, Mistakes> {
     let usual = usual.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
     let mut env = Env::new(usual.chain(more).copied());
-    let connector = connectors::read(&mut env, kind, &Outbound::default(), clock);
+    let connector = connector::read(&mut env, kind, &Outbound::default(), clock);
     env.finish(&BTreeSet::new(), &[]).map(|_| connector.unwrap())
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use countersign::clock::{Clock, Hands, UnixTime, random_id};
-use countersign::env::Env;
-use countersign::state::memory::Memory;
-use countersign::state::place::Settings;
-use countersign::state::{Backend, Kept, Key, Store, Tags};
+use countersign::base::clock::{Clock, Hands, UnixTime, random_id};
+use countersign::config::env::Env;
+use countersign::store::memory::Memory;
+use countersign::store::place::Settings;
+use countersign::store::{Backend, Kept, Key, Store, Tags};
 use serde_json::{Value, json};
 use tower_sessions::SessionStore as _;
 use tower_sessions::session::Id;
@@ -283,7 +283,7 @@ async fn a_taken_id_is_never_handed_out_twice() {
     let memory = Memory::default();
     let (clock, _) = Clock::manual(START);
     let key = Key::of_session(&Id(1));
-    let row = countersign::state::Row { key: &key, text: "{}", expires_at: in_an_hour(), now: clock.now() };
+    let row = countersign::store::Row { key: &key, text: "{}", expires_at: in_an_hour(), now: clock.now() };
     assert!(memory.insert(row, &Tags::NONE).await.unwrap());
     assert!(!memory.insert(row, &Tags::NONE).await.unwrap());
 }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::{Clock, Hands, UnixTime};
-use countersign::env::Env;
+use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::config::env::Env;
 use countersign::session::{Authenticator as _, Outage, Session};
 use countersign::sources::store::HostStore;
 use countersign::sources::store::host::Host;
-use countersign::state::Store;
+use countersign::store::Store;
 use http::Request;
 use serde_json::json;
 
@@ -137,7 +137,7 @@ async fn a_hosts_record_is_never_written() {
     let (source, _) = source(&[("STORE_URL", &host.url())]);
     ask(&source, &format!("id={PLAIN}")).await.unwrap().unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    let pool = countersign::state::sqlite::read_only(&path).await.unwrap();
+    let pool = countersign::store::sqlite::read_only(&path).await.unwrap();
     assert!(sqlx::query("delete from tower_sessions").execute(&pool).await.is_err(), "it could not, if it would");
 }
 
@@ -183,7 +183,7 @@ async fn any_tower_sessions_store_of_a_host_in_this_process_can_be_read() {
     let store = Store::memory(clock.clone());
     let data = [("user".to_owned(), json!({ "id": "u-1", "name": "Jane" }))].into();
     let end = START.plus(Duration::from_hours(1));
-    let id = store.begin(data, end, &countersign::state::Tags::NONE).await.unwrap();
+    let id = store.begin(data, end, &countersign::store::Tags::NONE).await.unwrap();
     let mut env = Env::new([("STORE_COOKIE", "app")]);
     let source = HostStore::over(&mut env, &clock, Some(Host::given(Arc::new(store)))).unwrap();
     let session = ask(&source, &format!("app={id}")).await.unwrap().unwrap();
@@ -237,7 +237,7 @@ async fn a_hosts_record_in_postgresql_is_read_and_cannot_be_written() {
     }
     let (source, _) = source(&[("STORE_URL", &url), ("STORE_TABLE", &format!("public.{table}"))]);
     assert_is_jane(&ask(&source, &format!("id={PLAIN}")).await.unwrap().unwrap());
-    let ours = countersign::state::postgres::read_only(&url.into(), None).unwrap();
+    let ours = countersign::store::postgres::read_only(&url.into(), None).unwrap();
     assert!(sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table}"))).execute(&ours).await.is_err());
 }
 

@@ -398,7 +398,7 @@ fn an_endpoint_that_would_leak_the_cookie_or_reach_the_wrong_place_does_not_star
 /// C-2.
 #[test]
 fn a_name_that_points_at_the_metadata_service_resolves_to_nothing() {
-    use countersign::outbound::is_off_limits;
+    use countersign::net::outbound::is_off_limits;
     for address in ["169.254.169.254", "fe80::1", "::", "0.0.0.0", "255.255.255.255", "ff02::1", "::ffff:169.254.1.1"] {
         assert!(is_off_limits(address.parse().unwrap()), "{address}");
     }
@@ -442,14 +442,14 @@ proptest! {
         if let Ok(value) = HeaderValue::from_bytes(&bytes) {
             headers.append("cookie", value);
         }
-        let found = countersign::cookies::one(&headers, &name);
+        let found = countersign::net::cookies::one(&headers, &name);
         prop_assert!(found.is_none_or(|value| !value.contains(';')));
     }
 
     /// C-4.
     #[test]
     fn no_document_makes_somebody_of_nobody(subject in ".{0,20}", noise in ".{0,60}") {
-        let mapping = countersign::mapping::Mapping::default();
+        let mapping = countersign::session::mapping::Mapping::default();
         prop_assert!(mapping.apply(&json!({ "sub": subject, "x": noise })).is_none(), "no pointer, nobody");
     }
 }

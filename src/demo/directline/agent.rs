@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::super::events::{Actor, Events, Outcome};
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 /// What the agent remembers of a conversation.
 #[derive(Debug, Default)]

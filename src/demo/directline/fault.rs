@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::error;
-use crate::clock::{Clock, UnixTime};
+use crate::base::clock::{Clock, UnixTime};
 
 /// How a call for a token goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

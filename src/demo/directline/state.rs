@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::super::events::{Actor, Events, Outcome};
 use super::agent::{Memory, Said};
 use super::{Agent, Fault, Settings};
-use crate::clock::{Clock, UnixTime, random_bytes, random_id};
+use crate::base::clock::{Clock, UnixTime, random_bytes, random_id};
 
 /// How often the double was called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

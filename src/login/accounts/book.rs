@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::clock::{random_bytes, random_id};
-use crate::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, SUBJECT_MAX, Subject, tidy};
-use crate::secret::is_placeholder;
+use crate::base::clock::{random_bytes, random_id};
+use crate::base::secret::is_placeholder;
+use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, SUBJECT_MAX, Subject, tidy};
 
 /// Largest accounts file. Whoever has more accounts than this has a directory, and the directory has a login.
 const FILE_MAX: u64 = 256 * 1024;

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 /// What is counted: how many attempts are free, and then each doubles the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

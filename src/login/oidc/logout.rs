@@ -6,10 +6,10 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
-use crate::jws::rejected::Rejected;
+use crate::jose::jws::rejected::Rejected;
 use crate::login::oidc::{Failed, Oidc};
-use crate::state::{Down, Key};
-use crate::visits::{ProviderSession, Visits};
+use crate::login::sessions::{ProviderSession, Visits};
+use crate::store::{Down, Key};
 
 /// Kinds of logout token: with the type that the specification recommends, and with that of any token.
 pub(super) const TYPES: &[&str] = &["logout+jwt", "jwt"];

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::clock::Clock;
-use crate::env::{Env, Var};
-use crate::jwks::discovery::Provider;
-use crate::jwks::key::Algorithm;
-use crate::mapping::{Mapping, MappingVars};
-use crate::outbound::Outbound;
+use crate::base::clock::Clock;
+use crate::config::env::{Env, Var};
+use crate::jose::jwks::discovery::Provider;
+use crate::jose::jwks::key::Algorithm;
+use crate::net::outbound::Outbound;
+use crate::session::mapping::{Mapping, MappingVars};
 
 /// The provider.
 pub const OIDC_ISSUER: Var = Var::new(

@@ -14,12 +14,12 @@ use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use crate::clock::Clock;
-use crate::json;
-use crate::jwks::discovery::Metadata;
+use crate::base::clock::Clock;
+use crate::base::json;
+use crate::jose::jwks::discovery::Metadata;
 use crate::login::oidc::Failed;
 use crate::login::oidc::settings::{Settings, TokenAuth};
-use crate::outbound::{Call, Fault, Limits, Outbound, Reply, Target};
+use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target};
 
 /// A visitor is waiting, but a login that fails costs them more than another second.
 const LIMITS: Limits = Limits { deadline: Duration::from_secs(5), ..Limits::DEFAULT };

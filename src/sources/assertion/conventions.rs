@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::jwks::key::Algorithm::{self, EdDsa, Es256, Es384, Ps256, Rs256};
-use crate::jws::compact::Padding;
+use crate::jose::jwks::key::Algorithm::{self, EdDsa, Es256, Es384, Ps256, Rs256};
+use crate::jose::jws::compact::Padding;
 
 /// How one producer signs.
 #[derive(Debug)]

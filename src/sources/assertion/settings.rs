@@ -6,14 +6,14 @@ use http::HeaderName;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use crate::env::{Env, Var};
-use crate::jwks::discovery::document_of;
-use crate::jwks::key::{Algorithm, Key, KeySet};
-use crate::jwks::remote::callable;
-use crate::jws::rules::{Audience, Requirement, Rules};
-use crate::jws::times::{SKEW, SKEW_MAX};
-use crate::mapping::{Mapping, MappingVars};
-use crate::secret::Encoding;
+use crate::base::secret::Encoding;
+use crate::config::env::{Env, Var};
+use crate::jose::jwks::discovery::document_of;
+use crate::jose::jwks::key::{Algorithm, Key, KeySet};
+use crate::jose::jwks::remote::callable;
+use crate::jose::jws::rules::{Audience, Requirement, Rules};
+use crate::jose::jws::times::{SKEW, SKEW_MAX};
+use crate::session::mapping::{Mapping, MappingVars};
 use crate::sources::assertion::conventions::{Bound, CONVENTIONS, Convention, KeysAt};
 use crate::sources::assertion::vars::{
     ALGORITHMS, ATTRIBUTES, AUDIENCE, AUTH_TIME, CLIENT, CLOCK_SKEW, CONVENTION, DISPLAY, EMAIL, EMAIL_VERIFIED,

@@ -1,6 +1,6 @@
 //! The settings of signed identity headers, one definition each.
 
-use crate::env::Var;
+use crate::config::env::Var;
 
 /// Which producer signs.
 pub(super) const CONVENTION: Var = Var::new(

@@ -14,10 +14,10 @@ use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use crate::clock::{Clock, random_bytes};
-use crate::json;
-use crate::jwks::remote::Unavailable;
-use crate::outbound::{Call, Limits, Outbound, Reply, Target, retry_after};
+use crate::base::clock::{Clock, random_bytes};
+use crate::base::json;
+use crate::jose::jwks::remote::Unavailable;
+use crate::net::outbound::{Call, Limits, Outbound, Reply, Target, retry_after};
 
 /// Longest time a good answer may be remembered: within it a revoked token still counts (CA-3).
 pub(super) const CACHE_MAX: Duration = Duration::from_secs(30);

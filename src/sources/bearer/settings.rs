@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::env::{Env, Var};
-use crate::jwks::discovery::document_of;
-use crate::jwks::key::Algorithm;
-use crate::jwks::remote::callable;
-use crate::jws::rules::{Audience, Requirement, Rules};
-use crate::jws::times::{SKEW, SKEW_MAX};
-use crate::mapping::{Mapping, MappingVars};
+use crate::config::env::{Env, Var};
+use crate::jose::jwks::discovery::document_of;
+use crate::jose::jwks::key::Algorithm;
+use crate::jose::jwks::remote::callable;
+use crate::jose::jws::rules::{Audience, Requirement, Rules};
+use crate::jose::jws::times::{SKEW, SKEW_MAX};
+use crate::session::mapping::{Mapping, MappingVars};
 use crate::sources::bearer::introspection::{CACHE_MAX, Endpoint};
 
 /// Who issues the tokens.

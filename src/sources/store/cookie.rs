@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretSlice};
 
-use crate::env::{Env, Var};
-use crate::secret::Encoding;
+use crate::base::secret::Encoding;
+use crate::config::env::{Env, Var};
 
 /// The host's key: half of it signs, half of it encrypts.
 const KEY_LENGTH: usize = 64;

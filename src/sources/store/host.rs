@@ -14,9 +14,9 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store;
 
-use crate::env::{Env, Var};
-use crate::state::place::Place;
-use crate::state::{DEADLINE, Down};
+use crate::config::env::{Env, Var};
+use crate::store::place::Place;
+use crate::store::{DEADLINE, Down};
 
 /// A host's store.
 pub struct Host {
@@ -113,7 +113,7 @@ impl Host {
             Opened::Redis(connection) => {
                 let find = redis::cmd("GET").arg(format!("{with}{id}")).take();
                 let found = find.query_async(&mut connection.clone()).await;
-                found.map_err(|error| crate::state::redis::down(&error))
+                found.map_err(|error| crate::store::redis::down(&error))
             }
         }
     }
@@ -125,13 +125,13 @@ impl Host {
         };
         let opened = match place {
             #[cfg(feature = "sqlite")]
-            Place::Sqlite(path) => crate::state::sqlite::read_only(path).await.map(Opened::Sqlite),
+            Place::Sqlite(path) => crate::store::sqlite::read_only(path).await.map(Opened::Sqlite),
             #[cfg(feature = "postgres")]
             Place::Postgres(at) => {
-                crate::state::postgres::read_only(&at.url, at.password.as_ref()).map(Opened::Postgres)
+                crate::store::postgres::read_only(&at.url, at.password.as_ref()).map(Opened::Postgres)
             }
             #[cfg(feature = "redis")]
-            Place::Redis(at) => crate::state::redis::connection(&at.url, at.password.as_ref()).map(Opened::Redis),
+            Place::Redis(at) => crate::store::redis::connection(&at.url, at.password.as_ref()).map(Opened::Redis),
             _ => std::future::ready(Err("this build has no such store".to_owned())).await,
         };
         opened.map_err(|problem| {

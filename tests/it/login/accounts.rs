@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use countersign::base::clock::Clock;
 use countersign::cli;
-use countersign::clock::Clock;
 use countersign::login::accounts::book::{BadBook, Book, Newcomer, change, edit};
 use countersign::login::accounts::patience::Patience;
-use countersign::peer::TrustedProxies;
+use countersign::net::peer::TrustedProxies;
 use http::{Request, StatusCode};
 use secrecy::SecretString;
 

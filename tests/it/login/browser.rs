@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use countersign::peer::Peer;
+use countersign::net::peer::Peer;
 use http::{HeaderMap, Request, StatusCode};
 use tower::ServiceExt as _;
 

@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use countersign::clock::{Clock, Hands};
-use countersign::env::Env;
+use countersign::base::clock::{Clock, Hands};
+use countersign::config::env::Env;
+use countersign::login::sessions::Visits;
 use countersign::login::{Door, Event, Settings, front};
-use countersign::origin::Origin;
-use countersign::outbound::Outbound;
-use countersign::peer::TrustedProxies;
+use countersign::net::origin::Origin;
+use countersign::net::outbound::Outbound;
+use countersign::net::peer::TrustedProxies;
 use countersign::session::{Authenticator as _, Outage, Session};
 use countersign::sources::own::Own;
-use countersign::state::Store;
-use countersign::visits::Visits;
+use countersign::store::Store;
 use http::Request;
 use url::Url;
 

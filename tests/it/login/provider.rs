@@ -1,8 +1,8 @@
 //! An identity provider on this machine that does as it is told, right or wrong: what the relying-party modules of the
 //! `OpenID` conformance suite do, in process.
 
-use countersign::clock::{Clock, Hands, UnixTime};
-use countersign::state::Store;
+use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::store::Store;
 use serde_json::{Map, Value, json};
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! A login leads back to a path of our own and nowhere else.
 
 use countersign::login::return_to::ReturnTo;
-use countersign::origin::Origin;
+use countersign::net::origin::Origin;
 use proptest::prelude::*;
 use url::Url;
 

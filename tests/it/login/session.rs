@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use countersign::clock::Clock;
-use countersign::state::Store;
+use countersign::base::clock::Clock;
+use countersign::store::Store;
 use http::{Request, StatusCode};
 use serde_json::json;
 
@@ -256,8 +256,8 @@ async fn stricter_times_count_for_sessions_that_began_before() {
 #[test]
 fn a_store_on_another_machine_is_warned_about_and_one_on_this_is_not() {
     let warned = |address: &str| {
-        let mut env = countersign::env::Env::new([("SESSION_STORE", address)]);
-        countersign::state::place::Settings::read(&mut env).unwrap();
+        let mut env = countersign::config::env::Env::new([("SESSION_STORE", address)]);
+        countersign::store::place::Settings::read(&mut env).unwrap();
         !env.finish(&std::collections::BTreeSet::new(), &[]).unwrap().warnings.is_empty()
     };
     for host in ["127.0.0.1:6379", "127.8.8.8", "localhost", "[::1]"] {
@@ -276,8 +276,8 @@ async fn a_store_that_is_down_is_an_outage_and_not_a_logout() {
     let (clock, hands) = Clock::manual(START);
     let place = tempfile::tempdir().unwrap();
     let address = format!("sqlite:{}", place.path().join("missing/sessions.db").display());
-    let mut env = countersign::env::Env::new([("SESSION_STORE", address.as_str())]);
-    let store = Store::at(countersign::state::place::Settings::read(&mut env).unwrap(), clock.clone());
+    let mut env = countersign::config::env::Env::new([("SESSION_STORE", address.as_str())]);
+    let store = Store::at(countersign::store::place::Settings::read(&mut env).unwrap(), clock.clone());
     let house = provider.house_over(&[], store, clock, hands);
     let mut browser = Browser::default();
     browser.plant(COOKIE, "AAAAAAAAAAAAAAAAAAAAAA");
@@ -527,8 +527,8 @@ async fn sessions_survive_a_restart_and_are_shared_by_replicas() {
     let address = format!("sqlite:{}", place.path().join("sessions.db").display());
     let replica = || {
         let (clock, hands) = Clock::manual(START);
-        let mut env = countersign::env::Env::new([("SESSION_STORE", address.as_str())]);
-        let store = Store::at(countersign::state::place::Settings::read(&mut env).unwrap(), clock.clone());
+        let mut env = countersign::config::env::Env::new([("SESSION_STORE", address.as_str())]);
+        let store = Store::at(countersign::store::place::Settings::read(&mut env).unwrap(), clock.clone());
         provider.house_over(&[], store, clock, hands)
     };
     let (one, other) = (replica(), replica());

@@ -1,9 +1,9 @@
 //! From an anonymous page to a token, through the whole service.
 
+use countersign::app::config::Config;
 use countersign::app::{Reread, reload};
-use countersign::clock::Clock;
-use countersign::config::Config;
-use countersign::env::Env;
+use countersign::base::clock::Clock;
+use countersign::config::env::Env;
 use countersign::login::accounts::book::{Book, Newcomer};
 use http::{Request, StatusCode};
 use secrecy::SecretString;

@@ -1,0 +1,323 @@
+//! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
+
+pub mod config;
+
+use std::collections::BTreeSet;
+use std::future::{Future, pending};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use tokio::sync::watch;
+
+use crate::app::config::Config;
+use crate::base::clock::Clock;
+use crate::config::env::Mistakes;
+use crate::http::admin::Admin;
+use crate::http::guard::Guard;
+use crate::http::listen::{Listener, Patience, serve};
+use crate::http::{Front, Parts, Public};
+use crate::issuance::Widgets;
+use crate::issuance::verifier;
+use crate::jose::keyring::key_set;
+use crate::login::{Door, Report};
+use crate::observe::audit::Audit;
+use crate::observe::metrics::{LoginLabels, ReloadLabels};
+use crate::sources::Chain;
+use crate::store::Store;
+
+/// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
+/// and file systems that send none.
+const RELOAD_EVERY: Duration = Duration::from_secs(5);
+/// How often idle visitors are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// A service that is ready to listen.
+#[derive(Debug)]
+pub struct App {
+    /// The public side.
+    pub public: Arc<Public>,
+    /// Its routes.
+    pub front: Front,
+    /// The operations side.
+    pub admin: Admin,
+    /// The sessions of our own login, when there is one.
+    pub store: Option<Store>,
+    files: BTreeSet<PathBuf>,
+}
+
+/// Why a checked configuration still cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Mistakes(#[from] Mistakes),
+    /// A key does not do what it must.
+    #[error("self-test failed: {0}")]
+    SelfTest(String),
+    /// The session store cannot be used.
+    #[error("SESSION_STORE: {0}")]
+    Store(String),
+    /// Our own login cannot work.
+    #[error("LOGIN: {0}")]
+    Login(String),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] std::io::Error),
+}
+
+impl App {
+    /// Puts the parts together and tests every key.
+    ///
+    /// # Errors
+    /// [`StartError::SelfTest`] when a key does not sign what its own verifier accepts.
+    pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
+        let mount = config.mount();
+        let files = config.reading.files.clone();
+        let names = config.admin_names.clone();
+        let (login, proxies) = (config.login.clone(), config.proxies.clone());
+        let (parts, audit, limiter) = take_apart(config, clock)?;
+        let audit = Audit::start(audit, clock.clone());
+        let public = Arc::new(Public::new(parts, audit, limiter, clock.clone()));
+        let store = login.as_ref().map(|login| login.visits.store().clone());
+        if let Some(login) = login {
+            let report = report_to(&public);
+            let door = Door::new(login.settings, login.visits, proxies, clock, report).map_err(StartError::Login)?;
+            let _ = public.login.set(Arc::new(door));
+        }
+        let front = Front::new(public.clone(), &mount);
+        let admin = Admin::new(public.clone(), names);
+        Ok(Self { public, front, admin, store, files })
+    }
+
+    /// Serves both listeners until `stop` completes.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] when an address is taken or not ours.
+    pub async fn serve(
+        self,
+        listeners: Listeners,
+        reread: Reread,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        if let Some(store) = &self.store {
+            store.open().await.map_err(StartError::Store)?;
+        }
+        let (stopping, stopped) = watch::channel(false);
+        let wait = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let front = self.front.clone();
+        let public = tokio::spawn(serve(
+            listeners.public,
+            Patience::DEFAULT,
+            move |request| {
+                let front = front.clone();
+                async move { front.handle(request).await }
+            },
+            wait(stopped.clone()),
+        ));
+        let admin = listeners.admin.map(|listener| {
+            let admin = self.admin.clone();
+            let answer = move |request| {
+                let admin = admin.clone();
+                async move { admin.handle(request).await }
+            };
+            tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
+        });
+        let chores = tokio::spawn(chores(self.public.clone(), self.files, reread));
+        // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
+        // identity provider that is down for a moment must not take every replica with it.
+        tokio::select! {
+            () = stop => {}
+            () = async {
+                warm(&self.public).await;
+                self.admin.set_ready(true);
+                pending::<()>().await;
+            } => {}
+        }
+        // Probes see "not ready" first, while requests that already came are still answered.
+        self.admin.set_ready(false);
+        let _ = stopping.send(true);
+        let _ = public.await;
+        if let Some(admin) = admin {
+            let _ = admin.await;
+        }
+        chores.abort();
+        self.public.audit.flush();
+        Ok(())
+    }
+}
+
+/// How soon what could not be fetched is asked for again; after the last of them, every time.
+const WARM_AGAIN: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
+
+/// Fetches what can be fetched before the first visitor comes, and does not give up.
+async fn warm(public: &Public) {
+    let mut pauses = WARM_AGAIN.into_iter().chain(std::iter::repeat(WARM_AGAIN[3]));
+    while !warm_once(public, public.parts().issuer.chain()).await {
+        tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+    }
+}
+
+/// Whether everybody who must be asked about visitors has answered.
+async fn warm_once(public: &Public, chain: &Chain) -> bool {
+    let sources = chain.warm().await.map_err(|outage| (outage.source_name, outage.reason));
+    let login = match public.login.get() {
+        Some(door) => door.warm().await.map_err(|reason| ("login", reason)),
+        None => Ok(()),
+    };
+    let warmed = sources.and(login);
+    if let Err((source, reason)) = warmed {
+        tracing::warn!(source, reason, "who must be asked about visitors could not be asked");
+    }
+    warmed.is_ok()
+}
+
+/// The bound listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For visitors.
+    pub public: Listener,
+    /// For operations.
+    pub admin: Option<Listener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// The system's, with the address.
+    pub async fn bind(config: &Config) -> std::io::Result<Self> {
+        let public = Listener::bind(&config.listen).await?;
+        let admin = match &config.admin_listen {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { public, admin })
+    }
+}
+
+type Taken = (Parts, crate::observe::audit::AuditSettings, crate::store::limits::Limiter);
+
+fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
+    for widget in &config.widgets {
+        let tested = verifier::self_test(widget, clock);
+        tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
+    }
+    let parts = Parts {
+        mount: config.mount(),
+        guard: Guard::new(config.issuer.chain().guarded()),
+        key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
+        issuer: config.issuer,
+        widgets: Widgets::new(config.widgets),
+        origins: config.origins,
+        token: config.token,
+        proxies: config.proxies,
+        reading: config.reading,
+    };
+    Ok((parts, config.audit, config.limiter))
+}
+
+/// How the configuration is read again when a file has changed.
+pub type Reread = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
+
+async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Reread) {
+    let mut seen = fingerprint(&files).await;
+    let mut since_sweep = Duration::ZERO;
+    loop {
+        tokio::time::sleep(RELOAD_EVERY).await;
+        public.metrics.beat(public.clock.now());
+        since_sweep += RELOAD_EVERY;
+        if since_sweep >= SWEEP_EVERY {
+            since_sweep = Duration::ZERO;
+            public.limiter.forget_idle();
+            sweep(&public).await;
+            public.metrics.audit_lost.set(i64::try_from(public.audit.lost()).unwrap_or(i64::MAX));
+        }
+        let now = fingerprint(&files).await;
+        if now != seen {
+            // What changes while the change is being read is another change, so it is the old look that counts as seen.
+            seen = now;
+            if let Some(new_files) = reload(&public, &reread).await {
+                files = new_files;
+            }
+        }
+    }
+}
+
+/// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
+pub async fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
+    let replaced = replace(public, reread).await;
+    let outcome = if replaced.is_ok() { "applied" } else { "refused" };
+    public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    match replaced {
+        Ok(files) => {
+            tracing::info!("changed files took effect");
+            Some(files)
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "changed files were refused; the old configuration stays in force");
+            None
+        }
+    }
+}
+
+async fn replace(public: &Public, reread: &Reread) -> Result<BTreeSet<PathBuf>, StartError> {
+    let config = reread()?;
+    let files = config.reading.files.clone();
+    let (login, proxies) = (config.login.clone(), config.proxies.clone());
+    let (parts, ..) = take_apart(config, &public.clock)?;
+    if let Some(login) = &login {
+        login.visits.store().open().await.map_err(StartError::Store)?;
+    }
+    warm_for_a_while(public, parts.issuer.chain()).await;
+    if let (Some(door), Some(login)) = (public.login.get(), login) {
+        door.replace(login.settings, login.visits, proxies).map_err(StartError::Login)?;
+    }
+    public.replace(parts);
+    Ok(files)
+}
+
+/// New sources begin with nothing in their caches. While somebody who must be asked is down, the old ones with what they
+/// remember are the better ones, but not for long: the change may be a key that must not be used any more.
+async fn warm_for_a_while(public: &Public, chain: &Chain) {
+    for pause in WARM_AGAIN {
+        if warm_once(public, chain).await {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Forgets sessions that have ended and attempts that are long past.
+async fn sweep(public: &Public) {
+    let Some(door) = public.login.get() else { return };
+    door.forget_idle();
+    if let Err(down) = door.store().sweep().await {
+        tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
+    }
+}
+
+/// Writes down and counts what happens at our own login.
+fn report_to(public: &Arc<Public>) -> Report {
+    let (audit, logins) = (public.audit.clone(), public.metrics.logins.clone());
+    Arc::new(move |event| {
+        let labels = LoginLabels { what: event.what, outcome: event.outcome, reason: event.reason };
+        logins.get_or_create(&labels).inc();
+        audit.event(event);
+    })
+}
+
+async fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for file in files {
+        // A file that is being replaced may be missing for a moment; that too is a change, and the next look sees the end
+        // of it.
+        let bytes = tokio::fs::read(file).await.unwrap_or_default();
+        context.update(digest::digest(&digest::SHA256, &bytes).as_ref());
+    }
+    context.finish().as_ref().to_vec()
+}

@@ -1,0 +1,273 @@
+//! From a session to a claim set, by a template that the operator wrote and start-up checked. Pure.
+//!
+//! A template is JSON. Each string is a literal or exactly one `{{ expression }}` over the visitor's session; values keep
+//! their JSON type, so no visitor's text can add or alter a claim (T-4). Registered claims are laid over the template last
+//! and cannot be named in it (T-3). An object with the key `$claim` is one expression with rules:
+//!
+//! ```json
+//! { "name": { "$claim": "{{ name or email }}", "required": true, "max": 200, "overlong": "truncate" } }
+//! ```
+
+mod compiler;
+mod formula;
+pub mod pseudonym;
+mod registered;
+mod rule;
+mod variable;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use self::compiler::Compiler;
+use self::formula::Formula;
+pub use self::registered::{Registered, Stamped, SubjectRule};
+use self::rule::{Rule, present};
+use crate::base::clock::{UnixTime, random_id};
+use crate::connector::ticket::Ticket;
+use crate::session::Session;
+
+/// What a template can see of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The visitor's session.
+    pub session: &'a Session,
+    /// The visitor's id as this widget is to know it: plain, encoded, or a pseudonym.
+    pub subject: &'a str,
+    /// The widget's name.
+    pub widget: &'a str,
+    /// What the connector brought back, where there is one.
+    pub ticket: Option<&'a Ticket>,
+    /// Whether the visitor is one of the organisation's agents.
+    pub agent: bool,
+    /// The few things a page may say. Not identity.
+    pub page: &'a PageInput,
+}
+
+/// What a page may say about itself: typed, range-checked, and never about who the visitor is (T-6).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageInput {
+    /// BCP 47 language tag.
+    pub locale: Option<String>,
+    /// Latitude and longitude in degrees.
+    pub location: Option<(f64, f64)>,
+}
+
+/// When a token was made, from when and until when it is good, and its own id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// `iat` and `nbf`: now, back-dated against clocks that run behind ours.
+    pub issued_at: UnixTime,
+    /// `exp`: the end of the widget's lifetime or of the session, whichever is first.
+    pub expires_at: UnixTime,
+    /// How long that is from now; never zero.
+    pub expires_in: Duration,
+    /// Made when it is first asked for: many vendors want none, and chance costs as much as a signature.
+    id: OnceLock<String>,
+}
+
+impl Stamp {
+    /// Stamps a token made `now`; `None` when nothing of the session is left, because a token never outlives its session.
+    #[must_use]
+    pub fn new(now: UnixTime, lifetime: Duration, skew: Duration, session_end: Option<UnixTime>) -> Option<Self> {
+        let own_end = now.plus(lifetime);
+        let expires_at = session_end.map_or(own_end, |end| end.min(own_end));
+        let expires_in = expires_at.since(now);
+        let stamp = Self { issued_at: now.minus(skew), expires_at, expires_in, id: OnceLock::new() };
+        (!expires_in.is_zero()).then_some(stamp)
+    }
+
+    /// `jti`: the same however often it is asked for.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.get_or_init(random_id)
+    }
+
+    /// The id, when the token was given one.
+    #[must_use]
+    pub fn into_id(self) -> Option<String> {
+        self.id.into_inner()
+    }
+}
+
+/// A complete claim set. Made by [`ClaimTemplate::fill`] only.
+#[derive(Clone)]
+pub struct Claims {
+    map: Map<String, Value>,
+    expires_at: UnixTime,
+}
+
+impl Claims {
+    /// The claims, for signing, previewing, and naming identity beside the token.
+    #[must_use]
+    pub fn map(&self) -> &Map<String, Value> {
+        &self.map
+    }
+
+    /// When what is made of these claims ends.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+/// Names only: claim values are personal data.
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.map.keys()).finish()
+    }
+}
+
+/// Why a visitor's identity does not fill the template. Names claims, never values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("claim `{claim}` {reason}")]
+pub struct Incomplete {
+    /// Path of the claim.
+    pub claim: String,
+    /// What it lacks.
+    pub reason: Lack,
+}
+
+/// What a claim lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// Required, and the session has no value for it.
+    #[error("is required and the session has no value for it")]
+    Missing,
+    /// Longer than the vendor accepts, and not a text that may be cut.
+    #[error("is longer than the vendor accepts")]
+    TooLong,
+    /// Not of the type the rule asks for.
+    #[error("has a value of the wrong type")]
+    WrongType,
+    /// Holds more than letters and digits where the vendor accepts nothing else.
+    #[error("must be letters and digits only; set WIDGET_SUBJECT=pseudonym or WIDGET_SUBJECT=hex")]
+    NotAlphanumeric,
+    /// The expression failed on this session.
+    #[error("could not be worked out")]
+    Failed,
+}
+
+/// Why a template cannot be used. Found at start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{problem}", if path.is_empty() { String::new() } else { format!("at `{path}`: ") })]
+pub struct TemplateError {
+    /// Where in the template.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// A checked template with the registered claims its vendor wants.
+#[derive(Debug)]
+pub struct ClaimTemplate {
+    root: Vec<(String, Node)>,
+    registered: Registered,
+}
+
+#[derive(Debug)]
+enum Node {
+    Literal(Value),
+    Computed(Computed),
+    Object(Vec<(String, Node)>),
+    Array(Vec<Node>),
+}
+
+#[derive(Debug)]
+struct Computed {
+    expression: Formula,
+    rule: Rule,
+}
+
+impl ClaimTemplate {
+    /// Compiles and checks a template. Every mistake in it is named.
+    ///
+    /// # Errors
+    /// All [`TemplateError`]s: not JSON, not an object, a reserved name, an unknown variable, an expression that does not
+    /// parse, a rule that does not exist.
+    pub fn compile(text: &str, registered: Registered) -> Result<Self, Vec<TemplateError>> {
+        let whole = |problem: String| vec![TemplateError { path: String::new(), problem }];
+        let value: Value = serde_json::from_str(text).map_err(|e| whole(format!("is not JSON: {e}")))?;
+        let Value::Object(fields) = value else { return Err(whole("is not a JSON object".to_owned())) };
+        let mut compiler = Compiler { errors: Vec::new(), registered: &registered };
+        let root = compiler.object("", fields);
+        if compiler.errors.is_empty() { Ok(Self { root, registered }) } else { Err(compiler.errors) }
+    }
+
+    /// Whether the template reads any of these variables, by the first part of their name (`ticket`, `page`).
+    #[must_use]
+    pub fn reads(&self, root: &str) -> bool {
+        self.root.iter().any(|(_, node)| node.reads(root))
+    }
+
+    /// The registered claims that are laid over the template.
+    #[must_use]
+    pub fn registered(&self) -> &Registered {
+        &self.registered
+    }
+
+    /// Fills the template for one visitor and lays the registered claims over it.
+    ///
+    /// # Errors
+    /// [`Incomplete`] when the session lacks something the vendor requires.
+    pub fn fill(&self, scope: &Scope<'_>, stamp: &Stamp) -> Result<Claims, Incomplete> {
+        let mut map = Map::with_capacity(self.root.len() + 7);
+        for (name, node) in &self.root {
+            if let Some(value) = node.fill(name, scope)? {
+                map.insert(name.clone(), value);
+            }
+        }
+        self.registered.lay_over(&mut map, scope.subject, stamp)?;
+        Ok(Claims { map, expires_at: stamp.expires_at })
+    }
+}
+
+impl Node {
+    fn fill(&self, path: &str, scope: &Scope<'_>) -> Result<Option<Value>, Incomplete> {
+        match self {
+            Self::Literal(value) => Ok(Some(value.clone())),
+            Self::Computed(computed) => {
+                computed.fill(scope).map_err(|reason| Incomplete { claim: path.to_owned(), reason })
+            }
+            Self::Object(fields) => Self::fill_object(fields, path, scope),
+            Self::Array(items) => {
+                let filled = items.iter().map(|item| item.fill(path, scope));
+                let kept: Result<Vec<Option<Value>>, Incomplete> = filled.collect();
+                Ok(Some(Value::Array(kept?.into_iter().flatten().collect())))
+            }
+        }
+    }
+
+    /// An object whose every field turned out absent is absent itself: `location: {}` says nothing.
+    fn fill_object(fields: &[(String, Self)], path: &str, scope: &Scope<'_>) -> Result<Option<Value>, Incomplete> {
+        let mut map = Map::with_capacity(fields.len());
+        for (name, node) in fields {
+            if let Some(value) = node.fill(&format!("{path}.{name}"), scope)? {
+                map.insert(name.clone(), value);
+            }
+        }
+        Ok((fields.is_empty() || !map.is_empty()).then_some(Value::Object(map)))
+    }
+
+    fn reads(&self, root: &str) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Computed(computed) => computed.expression.reads(root),
+            Self::Object(fields) => fields.iter().any(|(_, node)| node.reads(root)),
+            Self::Array(items) => items.iter().any(|node| node.reads(root)),
+        }
+    }
+}
+
+impl Computed {
+    fn fill(&self, scope: &Scope<'_>) -> Result<Option<Value>, Lack> {
+        let value = self.expression.value(scope)?.and_then(present);
+        match value {
+            Some(value) => self.rule.apply(value).map(Some),
+            None if self.rule.required => Err(Lack::Missing),
+            None => Ok(None),
+        }
+    }
+}

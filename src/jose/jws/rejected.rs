@@ -1,0 +1,157 @@
+//! Why a token is not believed: one word per step, and never a word out of the token.
+
+use crate::jose::jwks::NoKey;
+use crate::jose::jwks::key::NoMatch;
+use crate::jose::jwks::remote::Unavailable;
+use crate::session::Outage;
+
+/// Why a token is not believed. Says which step it failed, and nothing that stands in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Rejected {
+    /// Longer than [`TOKEN_MAX`](super::compact::TOKEN_MAX).
+    #[error("the token is too long")]
+    TooLarge,
+    /// The header field that carries it came more than once.
+    #[error("more than one token was sent")]
+    Several,
+    /// Not three parts of base64url.
+    #[error("the token is not in compact serialization")]
+    Malformed,
+    /// The protected header is not a JSON object, or its members are of the wrong type.
+    #[error("the protected header cannot be read")]
+    Header,
+    /// A name stands twice in one object of the protected header or of the claims.
+    #[error("a name stands twice")]
+    Duplicate,
+    /// `alg` is missing or not one of this producer's.
+    #[error("the algorithm is not one of this producer's")]
+    Algorithm,
+    /// `typ` or `cty` says that this is another kind of token.
+    #[error("this is another kind of token")]
+    Type,
+    /// `crit` or `zip` asks for something that is not done here.
+    #[error("the token asks for an extension")]
+    Extension,
+    /// Signed for somebody else: the producer's own mark of whom it signs for is missing or another's.
+    #[error("signed for somebody else")]
+    Signer,
+    /// No key answers to its `kid` with its `alg`.
+    #[error("no such key")]
+    UnknownKey,
+    /// Several keys do.
+    #[error("several keys fit")]
+    AmbiguousKey,
+    /// The signature does not hold.
+    #[error("the signature does not hold")]
+    Signature,
+    /// The claims are not a JSON object.
+    #[error("the claims cannot be read")]
+    Claims,
+    /// `iss` is missing or another's.
+    #[error("another issuer's token")]
+    Issuer,
+    /// `aud` is missing, malformed, or does not mean us.
+    #[error("a token for somebody else")]
+    Audience,
+    /// Issued to a client that is not one of those accepted.
+    #[error("issued to another client")]
+    Client,
+    /// A time is missing where one is required, or is no time.
+    #[error("a time is missing or is none")]
+    Time,
+    /// `exp` has passed.
+    #[error("expired")]
+    Expired,
+    /// `nbf` or `iat` is still to come.
+    #[error("not valid yet")]
+    Early,
+    /// Issued too long ago.
+    #[error("issued too long ago")]
+    TooOld,
+    /// A claim that must have a certain value has not.
+    #[error("a required claim has another value")]
+    Requirement,
+    /// Bound to a key that its sender has not shown (`cnf`, RFC 7800).
+    #[error("bound to a key of its sender")]
+    Bound,
+    /// The authorization server says that it is worth nothing.
+    #[error("the authorization server says that it is not active")]
+    Inactive,
+    /// It names nobody, or in a way that cannot be a subject.
+    #[error("it names nobody")]
+    Subject,
+}
+
+impl Rejected {
+    /// The reason in one word, for logs and metrics. These words do not change.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Several => "several",
+            Self::Malformed => "malformed",
+            Self::Header => "header",
+            Self::Duplicate => "duplicate_member",
+            Self::Algorithm => "algorithm",
+            Self::Type => "token_type",
+            Self::Extension => "extension",
+            Self::Signer => "signer",
+            Self::UnknownKey => "unknown_key",
+            Self::AmbiguousKey => "ambiguous_key",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Client => "client",
+            Self::Time => "time",
+            Self::Expired => "expired",
+            Self::Early => "early",
+            Self::TooOld => "too_old",
+            Self::Requirement => "requirement",
+            Self::Bound => "bound",
+            Self::Inactive => "inactive",
+            Self::Subject => "subject",
+        }
+    }
+}
+
+/// Why there is nothing verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The token is not believed.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// It could not be found out whether to believe it.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<NoKey> for Failure {
+    fn from(none: NoKey) -> Self {
+        match none {
+            NoKey::NoMatch(NoMatch::Unknown) => Rejected::UnknownKey.into(),
+            NoKey::NoMatch(NoMatch::Ambiguous) => Rejected::AmbiguousKey.into(),
+            NoKey::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// What a session source answers when it has nobody: nobody, with a line for the operator, or an outage.
+    ///
+    /// # Errors
+    /// [`Outage`] when it could not be found out whether to believe the token.
+    pub fn answer<T>(self, source_name: &'static str) -> Result<Option<T>, Outage> {
+        match self {
+            Self::Rejected(rejected) => {
+                tracing::warn!(
+                    source = source_name,
+                    reason = rejected.reason(),
+                    "a token was not believed: {rejected}"
+                );
+                Ok(None)
+            }
+            Self::Unavailable(unavailable) => Err(unavailable.outage(source_name)),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Our own login, for organisations whose page is anonymous until somebody logs in: at their identity provider, or with a
+//! local account.
+//!
+//! It ends with one thing: a session cookie (the `visits` room), which the session source `login` reads. Everything on the way
+//! is bound to one browser by a [`transaction`], leads to a [`return_to`] of our own origin, and answers with plain
+//! [`pages`]. Answers here are pages and redirects for people; the token route's vocabulary is for scripts.
+
+pub mod accounts;
+pub mod front;
+pub mod oidc;
+pub mod pages;
+pub mod return_to;
+pub mod senders;
+pub mod sessions;
+pub mod transaction;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use url::Url;
+
+use crate::base::clock::Clock;
+use crate::config::env::{Env, Var};
+use crate::login::accounts::book::Book;
+use crate::login::accounts::patience::Patience;
+use crate::login::accounts::{Accounts, Gate};
+use crate::login::oidc::Oidc;
+use crate::login::pages::Frame;
+use crate::login::return_to::ReturnTo;
+use crate::login::senders::Senders;
+use crate::login::sessions::{Visit, Visits};
+use crate::net::origin::Origin;
+use crate::net::outbound::{self, Outbound};
+use crate::net::peer::TrustedProxies;
+pub use crate::observe::audit::Event;
+use crate::store::Store;
+use crate::store::limits::{Limiter, Rate};
+
+/// Which login.
+pub const LOGIN: Var = Var::new(
+    "LOGIN",
+    "none",
+    "oidc",
+    "Our own login, for pages on which nobody is logged in yet: none, oidc (the organisation's identity provider), accounts (a local file). Needs PUBLIC_URL, and `login` in SESSION_SOURCES.",
+);
+/// What it is called.
+pub const LOGIN_TITLE: Var =
+    Var::new("LOGIN_TITLE", "Log in", "Log in to Example Hospital", "Heading of the login pages.");
+/// Where it leads.
+pub const LOGIN_RETURN_TO: Var = Var::new(
+    "LOGIN_RETURN_TO",
+    "/",
+    "/help",
+    "Path on our own origin where a visitor goes after the login when the page named none.",
+);
+/// Where logging out leads.
+pub const LOGOUT_RETURN_TO: Var = Var::new(
+    "LOGOUT_RETURN_TO",
+    "",
+    "/goodbye",
+    "Path on our own origin where a visitor goes after logging out; a page of ours when not set. The identity provider must know it as a post-logout redirect address.",
+);
+
+/// Which login, with what it needs.
+#[derive(Debug, Clone)]
+enum Choice {
+    Oidc(Box<oidc::settings::Settings>),
+    Accounts(Arc<Book>),
+}
+
+/// The settings of our own login.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    choice: Choice,
+    site: Site,
+    outbound: Outbound,
+    /// How long sessions last and what their cookie is.
+    pub visits: sessions::Settings,
+}
+
+/// Where we are on the organisation's site.
+#[derive(Debug, Clone)]
+struct Site {
+    url: Url,
+    frame: Frame,
+    senders: Senders,
+    after_login: ReturnTo,
+    after_logout: Option<ReturnTo>,
+}
+
+impl Site {
+    /// Our own address without a trailing slash.
+    fn base(&self) -> String {
+        self.url.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// An absolute address on our own origin.
+    fn absolute(&self, path: &ReturnTo) -> String {
+        format!("{}{}", self.senders.own(), path.as_str())
+    }
+}
+
+impl Settings {
+    /// The settings of this room, in the order of the settings table.
+    pub const VARS: &[&Var] = &[&LOGIN, &LOGIN_TITLE, &LOGIN_RETURN_TO, &LOGOUT_RETURN_TO];
+
+    /// Whether a login of our own is wanted, however well it is configured.
+    pub fn is_wanted(env: &mut Env) -> bool {
+        read_kind(env) != Kind::None
+    }
+
+    /// Reads everything; `None` when there is to be no login of our own, or after naming what is wrong.
+    pub fn read(
+        env: &mut Env,
+        public_url: Option<&Url>,
+        listed: &[Origin],
+        outbound: &Outbound,
+        clock: &Clock,
+    ) -> Option<Self> {
+        let kind = read_kind(env);
+        if kind == Kind::None {
+            return None;
+        }
+        let visits = sessions::Settings::read(env);
+        let choice = match kind {
+            Kind::Oidc => oidc::settings::Settings::read(env, outbound, clock).map(|s| Choice::Oidc(Box::new(s))),
+            _ => Accounts::read(env).map(Choice::Accounts),
+        };
+        let site = read_site(env, public_url, listed);
+        Some(Self { choice: choice?, site: site?, outbound: outbound.clone(), visits: visits? })
+    }
+}
+
+impl Settings {
+    /// Whether a visit still stands: one that began with a local account lasts no longer than the account is open, so that
+    /// whoever is shut out is out at once.
+    pub fn stands(&self) -> impl Fn(&Visit) -> bool + Send + Sync + use<> {
+        let book = match &self.choice {
+            Choice::Accounts(book) => Some(book.clone()),
+            Choice::Oidc(_) => None,
+        };
+        move |visit| {
+            let open = |book: &Arc<Book>| book.is_open(&visit.identity.subject);
+            visit.method != accounts::METHOD || book.as_ref().is_some_and(open)
+        }
+    }
+
+    /// Lets pages of these origins log their visitors in and out, too.
+    pub fn listen_to(&mut self, origins: impl Iterator<Item = Origin>) {
+        self.site.senders.add(origins);
+    }
+
+    /// Whether passwords are typed here.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        matches!(self.choice, Choice::Accounts(_))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    None,
+    Oidc,
+    Accounts,
+}
+
+fn read_kind(env: &mut Env) -> Kind {
+    let kinds = [("none", Kind::None), ("oidc", Kind::Oidc), ("accounts", Kind::Accounts)];
+    env.choice(&LOGIN, &kinds).unwrap_or(Kind::None)
+}
+
+fn read_site(env: &mut Env, public_url: Option<&Url>, listed: &[Origin]) -> Option<Site> {
+    let Some((url, own)) = public_url.and_then(|url| Some((url.clone(), Origin::of(url)?))) else {
+        env.mistake_in(&LOGIN, "needs PUBLIC_URL: the login must know its own address");
+        return None;
+    };
+    if url.scheme() != "https" && !outbound::is_loopback(&url) {
+        env.mistake_in(
+            &LOGIN,
+            "needs an https PUBLIC_URL: over plain http passwords can be read, and browsers drop the session's cookie",
+        );
+    }
+    let path = |env: &mut Env, var: &Var| {
+        let text = env.text(var)?;
+        let path = ReturnTo::new(&text, &url);
+        if path.is_none() {
+            env.mistake_in(var, "is not a plain path on our own origin, such as /help");
+        }
+        path
+    };
+    let mount = url.path().trim_end_matches('/').to_owned();
+    Some(Site {
+        frame: Frame { mount, title: env.text(&LOGIN_TITLE)? },
+        senders: Senders::new(own, listed.to_vec()),
+        after_login: path(env, &LOGIN_RETURN_TO)?,
+        after_logout: path(env, &LOGOUT_RETURN_TO),
+        url,
+    })
+}
+
+/// Where events go.
+pub type Report = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+/// How somebody proves who they are.
+#[derive(Debug)]
+enum Method {
+    Oidc(Box<Oidc>),
+    Accounts(Accounts),
+}
+
+impl Method {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Oidc(_) => oidc::METHOD,
+            Self::Accounts(_) => accounts::METHOD,
+        }
+    }
+}
+
+/// The login as it is configured at present.
+struct Login {
+    method: Method,
+    site: Site,
+    visits: Visits,
+    proxies: TrustedProxies,
+}
+
+/// The door of our own login: what stays the same while the configuration behind it changes.
+pub struct Door {
+    login: ArcSwap<Login>,
+    gate: Gate,
+    /// How often visitors of one address come back from the provider.
+    returns: Limiter,
+    clock: Clock,
+    report: Report,
+}
+
+/// A whole building may log in within a minute from one address.
+const RETURNS: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Duration::from_mins(1) };
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("method", &self.login.load().method.name()).finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// A login of these settings over these visits.
+    ///
+    /// # Errors
+    /// A sentence for the operator when the identity provider may not be called.
+    pub fn new(
+        settings: Settings,
+        visits: Visits,
+        proxies: TrustedProxies,
+        clock: &Clock,
+        report: Report,
+    ) -> Result<Self, String> {
+        let gate = Gate::new(Patience::new(clock.clone()));
+        let login = Login::new(settings, visits, proxies, &gate, clock)?;
+        let returns = Limiter::new(Some(RETURNS), clock);
+        Ok(Self { login: ArcSwap::from_pointee(login), gate, returns, clock: clock.clone(), report })
+    }
+
+    /// Puts other settings in force for requests that begin from now on. Attempts that were counted stay counted.
+    ///
+    /// # Errors
+    /// As [`Door::new`]; then the old settings stay in force.
+    pub fn replace(&self, settings: Settings, visits: Visits, proxies: TrustedProxies) -> Result<(), String> {
+        self.login.store(Arc::new(Login::new(settings, visits, proxies, &self.gate, &self.clock)?));
+        Ok(())
+    }
+
+    /// Where a visitor logs in: the whole address, because pages of other origins may be shown it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}/login", self.login.load().site.base())
+    }
+
+    /// The store of the sessions.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.login.load().visits.store().clone()
+    }
+
+    /// Forgets what nobody needs to remember. To be called now and then.
+    pub fn forget_idle(&self) {
+        self.gate.patience.forget_idle();
+        self.returns.forget_idle();
+    }
+
+    /// Whether logins can work at present: the identity provider's documents are there.
+    ///
+    /// # Errors
+    /// The word for what is missing.
+    pub async fn warm(&self) -> Result<(), &'static str> {
+        match &self.login.load_full().method {
+            Method::Oidc(oidc) => oidc.warm().await.map_err(oidc::Failed::reason),
+            Method::Accounts(_) => Ok(()),
+        }
+    }
+}
+
+impl Login {
+    fn new(
+        settings: Settings,
+        visits: Visits,
+        proxies: TrustedProxies,
+        gate: &Gate,
+        clock: &Clock,
+    ) -> Result<Self, String> {
+        let Settings { choice, site, outbound, .. } = settings;
+        let method = match choice {
+            Choice::Oidc(settings) => Method::Oidc(Box::new(Oidc::new(*settings, &site.base(), &outbound, clock)?)),
+            Choice::Accounts(book) => Method::Accounts(Accounts::new(book, gate.clone())),
+        };
+        Ok(Self { method, site, visits, proxies })
+    }
+}

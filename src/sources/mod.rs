@@ -1,0 +1,200 @@
+//! Session sources, asked in the order of `SESSION_SOURCES`: the first that finds somebody wins.
+
+pub mod assertion;
+pub mod bearer;
+pub mod forwarded;
+pub mod own;
+pub mod store;
+pub mod upstream;
+
+use std::fmt;
+
+use http::HeaderName;
+use http::request::Parts;
+
+use crate::config::env::{Env, Var};
+use crate::session::{Authenticator, Guarded, Outage, Session};
+
+/// Which sources, in which order.
+pub const SESSION_SOURCES: Var = Var::new(
+    "SESSION_SOURCES",
+    "",
+    "forwarded,upstream",
+    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint), store (the host's tower-sessions record), login (our own login).",
+);
+/// What an outage in one source means for the next.
+pub const SESSION_ON_OUTAGE: Var = Var::new(
+    "SESSION_ON_OUTAGE",
+    "fail",
+    "next",
+    "What happens when a source cannot be asked: fail answers 503 at once; next asks the following source, and answers 503 only when none finds somebody.",
+);
+
+/// Whether all of them must agree.
+pub const SESSION_CROSS_CHECK: Var = Var::new(
+    "SESSION_CROSS_CHECK",
+    "false",
+    "true",
+    "Ask every source, and believe only what all of them say: each must find somebody, and the same subject. The first one's word is used, and the session ends with the first of theirs.",
+);
+
+/// What an outage in one source means for the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnOutage {
+    /// Answer that the session cannot be checked at present.
+    Fail,
+    /// Ask the next source.
+    Next,
+}
+
+/// Whose word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The first source's that finds somebody.
+    First(OnOutage),
+    /// Everybody's, when they agree.
+    All,
+}
+
+/// The configured sources in order.
+pub struct Chain {
+    sources: Vec<Box<dyn Authenticator>>,
+    rule: Rule,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl Chain {
+    /// A chain of these sources.
+    #[must_use]
+    pub fn new(sources: Vec<Box<dyn Authenticator>>, rule: Rule) -> Self {
+        Self { sources, rule }
+    }
+
+    /// Names of the sources, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.sources.iter().map(|source| source.name())
+    }
+
+    /// Each source with whether it is being left alone at present.
+    pub fn health(&self) -> impl Iterator<Item = (&'static str, bool)> + '_ {
+        self.sources.iter().map(|source| (source.name(), source.is_resting()))
+    }
+
+    /// Everything of a request that any source relies on.
+    #[must_use]
+    pub fn guarded(&self) -> Guarded {
+        let mut all = Guarded::default();
+        for guarded in self.sources.iter().map(|source| source.guarded()) {
+            all.headers.extend(guarded.headers);
+            all.scalars.extend(guarded.scalars);
+            all.cookies.extend(guarded.cookies);
+        }
+        all
+    }
+
+    /// The headers that a page itself must send for a source to know its visitor.
+    pub fn sent_by_pages(&self) -> impl Iterator<Item = HeaderName> + '_ {
+        self.sources.iter().filter_map(|source| source.sent_by_pages())
+    }
+
+    /// Lets every source fetch what it can before the first visitor comes.
+    ///
+    /// # Errors
+    /// [`Outage`], the first one, after all sources had their turn; none when one source may stand in for another.
+    pub async fn warm(&self) -> Result<(), Outage> {
+        let mut warmed = Ok(());
+        let mut any = false;
+        for source in &self.sources {
+            let fetched = source.warm().await;
+            any |= fetched.is_ok();
+            warmed = warmed.and(fetched);
+        }
+        if self.rule == Rule::First(OnOutage::Next) && any { Ok(()) } else { warmed }
+    }
+
+    /// Who sent this request.
+    ///
+    /// # Errors
+    /// [`Outage`] when a source could not be asked and nobody else may answer for it.
+    pub async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        match self.rule {
+            Rule::First(on_outage) => self.first(request, on_outage).await,
+            Rule::All => self.all(request).await,
+        }
+    }
+
+    /// As all sources say with one voice. Nobody is the answer where any of them finds nobody, and where they differ.
+    async fn all(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+        let mut agreed: Option<Session> = None;
+        for source in &self.sources {
+            let Some(found) = source.authenticate(request).await? else { return Ok(None) };
+            agreed = match agreed {
+                None => Some(found),
+                Some(first) if first.identity.subject == found.identity.subject => Some(first.ending_with(&found)),
+                Some(first) => {
+                    tracing::warn!(
+                        one = first.source,
+                        other = found.source,
+                        "two sources differ about who the visitor is"
+                    );
+                    return Ok(None);
+                }
+            };
+        }
+        Ok(agreed)
+    }
+
+    /// As the source that decides about this request says, or else the first source that knows. A source that decides is
+    /// the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
+    async fn first(&self, request: &Parts, on_outage: OnOutage) -> Result<Option<Session>, Outage> {
+        if let Some(source) = self.sources.iter().find(|source| source.decides(request)) {
+            return source.authenticate(request).await;
+        }
+        let mut outage = None;
+        for source in &self.sources {
+            match source.authenticate(request).await {
+                Ok(Some(session)) => return Ok(Some(session)),
+                Ok(None) => {}
+                Err(fault) if on_outage == OnOutage::Fail => return Err(fault),
+                Err(fault) => outage = Some(fault),
+            }
+        }
+        outage.map_or(Ok(None), Err)
+    }
+}
+
+/// Reads the order and the rule; the sources themselves are read by name.
+pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, Rule) {
+    let words: Vec<String> = env.list(&SESSION_SOURCES);
+    let mut order = Vec::new();
+    if words.is_empty() {
+        env.mistake_in(
+            &SESSION_SOURCES,
+            &format!("is required: where to look up the visitor's session ({})", known.join(", ")),
+        );
+    }
+    for word in &words {
+        match known.iter().find(|name| *name == word) {
+            Some(name) if order.contains(name) => env.mistake_in(&SESSION_SOURCES, &format!("names {name} twice")),
+            Some(name) => order.push(*name),
+            None => env.mistake_in(&SESSION_SOURCES, &format!("`{word}` is none of {}", known.join(", "))),
+        }
+    }
+    let on_outage = env.choice(&SESSION_ON_OUTAGE, &[("fail", OnOutage::Fail), ("next", OnOutage::Next)]);
+    let on_outage = on_outage.unwrap_or(OnOutage::Fail);
+    if !env.flag(&SESSION_CROSS_CHECK) {
+        return (order, Rule::First(on_outage));
+    }
+    if order.len() < 2 {
+        env.mistake_in(&SESSION_CROSS_CHECK, "needs two sources in SESSION_SOURCES");
+    }
+    if on_outage == OnOutage::Next {
+        env.mistake_in(&SESSION_ON_OUTAGE, "cannot be next with SESSION_CROSS_CHECK: every source must be asked");
+    }
+    (order, Rule::All)
+}

@@ -1,0 +1,388 @@
+//! What must outlive a request and be the same for every replica: session records, and marks of things that may happen
+//! only once.
+//!
+//! A [`Store`] is a `tower_sessions::SessionStore`, so whatever reads or writes sessions through that trait works with it.
+//! It does once, for every backend, what must be right everywhere: session ids are hashed before they leave this room, so
+//! that whoever reads a database, a backup or a slow-query log can log in as nobody (S-2); records are JSON; what has
+//! expired by our clock is not there; a deleted session is not revived by somebody who still holds it; and no call takes
+//! longer than [`DEADLINE`]. A [`Backend`] keeps rows by key and knows nothing of sessions.
+
+pub mod limits;
+pub mod memory;
+pub mod place;
+pub mod postgres;
+pub mod redis;
+mod sql;
+pub mod sqlite;
+#[cfg(feature = "postgres")]
+#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::sync::OnceCell;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{self, SessionStore};
+
+use crate::base::clock::{Clock, UnixTime, random_bytes};
+use crate::store::place::Settings;
+
+/// Longest time a call to a store may take. A visitor who waits longer than this has gone.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Most rows that one step of a sweep removes, so that no sweep holds a lock for long.
+const SWEEP_STEP: u32 = 1000;
+
+/// Under which name something is kept: a SHA-256 hash, never the thing itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// The name of something of this kind. Parts are told apart: `("a", "bc")` is not `("ab", "c")`.
+    #[must_use]
+    pub fn of(kind: &str, parts: &[&str]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"countersign ");
+        for part in std::iter::once(&kind).chain(parts) {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        Self(key)
+    }
+
+    /// The name of a session record.
+    #[must_use]
+    pub fn of_session(id: &Id) -> Self {
+        Self::of("session", &[&id.to_string()])
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The store could not be asked, or answered what cannot be understood. Holds no text of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Down {
+    /// No connection, or it broke.
+    #[error("no connection to the session store")]
+    NoConnection,
+    /// No answer within [`DEADLINE`].
+    #[error("the session store did not answer in time")]
+    Deadline,
+    /// It refused: credentials, rights, disk full, not this kind of server.
+    #[error("the session store refused")]
+    Refused,
+    /// A record that we did not write.
+    #[error("a session record cannot be read")]
+    Unreadable,
+}
+
+impl Down {
+    /// The word for logs and metrics.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoConnection => "store_no_connection",
+            Self::Deadline => "store_deadline",
+            Self::Refused => "store_refused",
+            Self::Unreadable => "store_unreadable",
+        }
+    }
+}
+
+impl From<Down> for session_store::Error {
+    fn from(down: Down) -> Self {
+        match down {
+            Down::Unreadable => Self::Decode(down.to_string()),
+            other => Self::Backend(other.to_string()),
+        }
+    }
+}
+
+/// One session record on its way to a backend.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    /// Its name.
+    pub key: &'a Key,
+    /// Its text.
+    pub text: &'a str,
+    /// When it ends.
+    pub expires_at: UnixTime,
+    /// What time it is.
+    pub now: UnixTime,
+}
+
+/// What a record belongs to (a subject, an identity provider's session), so that it can be found without its id.
+#[derive(Debug, Clone)]
+pub struct Tags {
+    /// The names.
+    pub keys: Vec<Key>,
+    /// Until when the belonging is remembered: no sooner than the record can end, however often it is prolonged.
+    pub until: UnixTime,
+}
+
+impl Tags {
+    /// Belongs to nothing.
+    pub const NONE: Self = Self { keys: Vec::new(), until: UnixTime(0) };
+}
+
+/// Where rows are kept.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Keeps a row that must be new, together with its tags; false when the key is taken.
+    async fn insert(&self, row: Row<'_>, tags: &Tags) -> Result<bool, Down>;
+    /// Replaces a row that must be there and not have expired; false when it is not.
+    async fn update(&self, row: Row<'_>) -> Result<bool, Down>;
+    /// The text of a row, expired or not.
+    async fn find(&self, key: &Key) -> Result<Option<String>, Down>;
+    /// Removes a row.
+    async fn remove(&self, key: &Key) -> Result<(), Down>;
+    /// Removes every row with this tag, and says how many.
+    async fn remove_tagged(&self, tag: &Key) -> Result<u64, Down>;
+    /// Sets a mark; false when it is set already and has not run out.
+    async fn mark(&self, key: &Key, now: UnixTime, until: UnixTime) -> Result<bool, Down>;
+    /// Whether a mark is set and has not run out.
+    async fn is_marked(&self, key: &Key, now: UnixTime) -> Result<bool, Down>;
+    /// Whether it would answer.
+    async fn ping(&self) -> Result<(), Down>;
+    /// Forgets at most `most` rows and as many marks that have expired, and says how many rows and marks that were.
+    async fn sweep(&self, now: UnixTime, most: u32) -> Result<u64, Down>;
+}
+
+/// The text of a record. The id is not in it: the row's name is its hash.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    expires_at: UnixTime,
+    data: HashMap<String, Value>,
+}
+
+/// The shared state. Cheap to clone; clones are one store.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Option<Settings>,
+    backend: OnceCell<Box<dyn Backend>>,
+    clock: Clock,
+}
+
+impl Store {
+    /// The store of these settings. It is opened when it is first needed, or by [`Store::open`].
+    #[must_use]
+    pub fn at(place: Settings, clock: Clock) -> Self {
+        Self(Arc::new(Inner { place: Some(place), backend: OnceCell::new(), clock }))
+    }
+
+    /// A store over this backend.
+    #[must_use]
+    pub fn over(backend: impl Backend, clock: Clock) -> Self {
+        Self(Arc::new(Inner { place: None, backend: OnceCell::new_with(Some(Box::new(backend))), clock }))
+    }
+
+    /// A store that ends with the process.
+    #[must_use]
+    pub fn memory(clock: Clock) -> Self {
+        Self::over(memory::Memory::default(), clock)
+    }
+
+    /// Opens the store, so that a file that cannot be used stops the start and not the first visitor. A server may still
+    /// be starting: [`Store::ping`] tells.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn open(&self) -> Result<(), String> {
+        self.opened().await.map(drop)
+    }
+
+    async fn opened(&self) -> Result<&dyn Backend, String> {
+        let open = || async {
+            match &self.0.place {
+                Some(place) => place.open().await,
+                None => Err("there is no place to open".to_owned()),
+            }
+        };
+        Ok(self.0.backend.get_or_try_init(open).await?.as_ref())
+    }
+
+    async fn backend(&self) -> Result<&dyn Backend, Down> {
+        self.opened().await.map_err(|problem| {
+            tracing::error!(%problem, "the session store cannot be opened");
+            Down::Refused
+        })
+    }
+
+    fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// Keeps a new session under a fresh id and returns the id.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn begin(&self, data: HashMap<String, Value>, expires_at: UnixTime, tags: &Tags) -> Result<Id, Down> {
+        let text = text_of(data, expires_at)?;
+        // 128 random bits do not collide; a generator that repeats itself must not hand out somebody else's session.
+        for _ in 0..3 {
+            let id = fresh_id();
+            let key = Key::of_session(&id);
+            let row = Row { key: &key, text: &text, expires_at, now: self.now() };
+            if bounded(async { self.backend().await?.insert(row, tags).await }).await? {
+                return Ok(id);
+            }
+        }
+        Err(Down::Refused)
+    }
+
+    /// Replaces the data of a session that still runs; false when it ended meanwhile, and then it stays ended.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn replace(&self, id: &Id, data: HashMap<String, Value>, expires_at: UnixTime) -> Result<bool, Down> {
+        let text = text_of(data, expires_at)?;
+        let key = Key::of_session(id);
+        let row = Row { key: &key, text: &text, expires_at, now: self.now() };
+        bounded(async { self.backend().await?.update(row).await }).await
+    }
+
+    /// The data of a session that still runs, and when it ends.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn find(&self, id: &Id) -> Result<Option<(HashMap<String, Value>, UnixTime)>, Down> {
+        let Some(text) = bounded(async { self.backend().await?.find(&Key::of_session(id)).await }).await? else {
+            return Ok(None);
+        };
+        let text: Text = serde_json::from_str(&text).map_err(|_| Down::Unreadable)?;
+        Ok((self.now() < text.expires_at).then_some((text.data, text.expires_at)))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn end(&self, id: &Id) -> Result<(), Down> {
+        bounded(async { self.backend().await?.remove(&Key::of_session(id)).await }).await
+    }
+
+    /// Ends every session with this tag, and says how many there were.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn end_tagged(&self, tag: &Key) -> Result<u64, Down> {
+        bounded(async { self.backend().await?.remove_tagged(tag).await }).await
+    }
+
+    /// Marks something as done until `until`; false when it was marked before. Of any number of callers on any number of
+    /// replicas exactly one gets true.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn first(&self, mark: &Key, until: UnixTime) -> Result<bool, Down> {
+        bounded(async { self.backend().await?.mark(mark, self.now(), until).await }).await
+    }
+
+    /// Whether something is marked as done.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn is_marked(&self, mark: &Key) -> Result<bool, Down> {
+        bounded(async { self.backend().await?.is_marked(mark, self.now()).await }).await
+    }
+
+    /// Whether the store would answer, for readiness.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn ping(&self) -> Result<(), Down> {
+        bounded(async { self.backend().await?.ping().await }).await
+    }
+
+    /// Forgets what has expired, a step at a time, and says how much that was. To be called now and then.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn sweep(&self) -> Result<u64, Down> {
+        let mut total = 0;
+        loop {
+            let step = bounded(async { self.backend().await?.sweep(self.now(), SWEEP_STEP).await }).await?;
+            total += step;
+            if step < u64::from(SWEEP_STEP) {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+/// For whatever speaks to sessions through the trait of `tower-sessions`.
+#[async_trait]
+impl SessionStore for Store {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        let end = moment(record.expiry_date);
+        record.id = self.begin(record.data.clone(), end, &Tags::NONE).await?;
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        self.replace(&record.id, record.data.clone(), moment(record.expiry_date)).await?;
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        let Some((data, end)) = self.find(id).await? else { return Ok(None) };
+        let expiry_date = i64::try_from(end.0).ok().and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
+        Ok(Some(Record { id: *id, data, expiry_date: expiry_date.ok_or(Down::Unreadable)? }))
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        Ok(self.end(id).await?)
+    }
+}
+
+fn text_of(data: HashMap<String, Value>, expires_at: UnixTime) -> Result<String, Down> {
+    serde_json::to_string(&Text { expires_at, data }).map_err(|_| Down::Unreadable)
+}
+
+fn fresh_id() -> Id {
+    Id(i128::from_le_bytes(random_bytes()))
+}
+
+/// Whole seconds, rounded down: a session never lasts longer than its record says.
+fn moment(date: OffsetDateTime) -> UnixTime {
+    UnixTime(u64::try_from(date.unix_timestamp()).unwrap_or_default())
+}
+
+async fn bounded<T>(call: impl Future<Output = Result<T, Down>>) -> Result<T, Down> {
+    tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Down::Deadline))
+}
+
+/// Stores that stay open when the configuration is read again: sessions in memory must survive a new certificate.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<Store>>>);
+
+impl Kept {
+    /// The store of these settings: the one that is there already, or a new one.
+    #[must_use]
+    pub fn store(&self, place: &Settings, clock: &Clock) -> Store {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = stores.iter().find(|store| store.0.place.as_ref().is_some_and(|known| known.is(place))) {
+            return known.clone();
+        }
+        let store = Store::at(place.clone(), clock.clone());
+        stores.push(store.clone());
+        store
+    }
+}

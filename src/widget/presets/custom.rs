@@ -1,0 +1,40 @@
+//! A widget nobody wrote a preset for: everything from the environment.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Profile, SubjectForm};
+use crate::base::secret::Encoding;
+use crate::claims::{Stamped, SubjectRule};
+use crate::jose::keyring;
+use crate::session::identity::SUBJECT_MAX;
+
+/// The preset.
+pub const PROFILE: Profile = Profile {
+    name: "custom",
+    title: "Your own format, from the environment",
+    document: "https://www.rfc-editor.org/rfc/rfc7519",
+    notes: &[
+        "WIDGET_CLAIMS is required; WIDGET_SUBJECT_CLAIM, WIDGET_STAMPED, WIDGET_TYP and the rest shape the token.",
+    ],
+    algorithms: &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "EdDSA"],
+    secret: &keyring::SECRET,
+    encoding: Encoding::Utf8,
+    typ: Some("JWT"),
+    template: "",
+    subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: SUBJECT_MAX, alphanumeric: false }),
+    subject_form: SubjectForm::Plain,
+    stamped: &[Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
+    addressed: true,
+    lifetime: Duration::from_mins(5),
+    lifetime_max: Duration::from_hours(24),
+    token_max: 8 * 1024,
+    token_field: "token",
+    beside: &[],
+    connector: None,
+    ascii_payload: false,
+    page_login: "fetch('{token_url}', { method: 'POST' })
+  .then(function (response) { return response.json(); })
+  .then(function (answer) { /* hand answer.token to the widget */ });",
+    page_logout: "/* tell the widget that the visitor is gone */",
+};
