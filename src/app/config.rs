@@ -16,7 +16,7 @@ use crate::http::token::TokenRules;
 use crate::issuance::Issuer;
 use crate::jose::keyring::Keyring;
 use crate::login::accounts::Accounts;
-use crate::login::sessions::{self, Visits};
+use crate::login::sessions::{self, LoginSessions};
 use crate::login::{self, oidc};
 use crate::net::origin::Origin;
 use crate::net::outbound::Outbound;
@@ -27,7 +27,7 @@ use crate::session::Authenticator;
 use crate::sources::assertion::{self, Assertion};
 use crate::sources::bearer::{self, Bearer};
 use crate::sources::forwarded::{self, Forwarded};
-use crate::sources::own::{self, Own};
+use crate::sources::login::{self as login_source, LoginSource};
 use crate::sources::store::{self, HostStore};
 use crate::sources::upstream::{self, Upstream};
 use crate::sources::{Chain, SESSION_CROSS_CHECK, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
@@ -150,7 +150,7 @@ pub struct Config {
     /// The sources and the issuer over them.
     pub issuer: Issuer,
     /// Our own login, when there is one.
-    pub login: Option<OwnLogin>,
+    pub login: Option<LoginConfig>,
     /// What stays open when the configuration is read again.
     pub kept: Kept,
     /// Allowances.
@@ -163,11 +163,11 @@ pub struct Config {
 
 /// Our own login and its sessions.
 #[derive(Debug, Clone)]
-pub struct OwnLogin {
+pub struct LoginConfig {
     /// How it works.
     pub settings: login::Settings,
     /// Its sessions.
-    pub visits: Visits,
+    pub sessions: LoginSessions,
 }
 
 impl Config {
@@ -264,14 +264,14 @@ fn read_admin(env: &mut Env) -> Option<Address> {
     if off { None } else { env.parse(&ADMIN_LISTEN) }
 }
 
-fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &Kept) -> Option<OwnLogin> {
+fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &Kept) -> Option<LoginConfig> {
     let store = kept.store(&place::Settings::read(env)?, clock);
-    let visits = Visits::new(settings.visits.clone(), store, clock.clone());
-    Some(OwnLogin { settings, visits })
+    let sessions = LoginSessions::new(settings.sessions.clone(), store, clock.clone());
+    Some(LoginConfig { settings, sessions })
 }
 
 /// Behind a proxy that is not named, every visitor comes from one address.
-fn warn_of_shared_address(env: &mut Env, login: &OwnLogin, proxies: &TrustedProxies, unix: bool) {
+fn warn_of_shared_address(env: &mut Env, login: &LoginConfig, proxies: &TrustedProxies, unix: bool) {
     if login.settings.takes_passwords() && proxies.is_empty() && !unix {
         let problem = "is not set: behind a proxy all visitors come from one address, and one who guesses passwords can keep the others waiting";
         env.warn(TRUSTED_PROXIES.name, problem);
@@ -280,7 +280,7 @@ fn warn_of_shared_address(env: &mut Env, login: &OwnLogin, proxies: &TrustedProx
 
 /// A login that nobody asks about, and a question about a login that does not exist, are both somebody's oversight.
 fn check_login(env: &mut Env, order: &[&'static str]) {
-    match (login::Settings::is_wanted(env), order.contains(&own::NAME)) {
+    match (login::Settings::is_wanted(env), order.contains(&login_source::NAME)) {
         (true, false) => env.mistake_in(&SESSION_SOURCES, "must hold `login`, or nobody who logs in here is known"),
         (false, true) => env.mistake_in(&login::LOGIN, "is required for the source login: oidc or accounts"),
         _ => {}
@@ -293,9 +293,9 @@ fn read_chain(
     proxies: &TrustedProxies,
     unix: bool,
     clock: &Clock,
-    login: Option<&OwnLogin>,
+    login: Option<&LoginConfig>,
 ) -> Chain {
-    let known = [forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME, store::NAME, own::NAME];
+    let known = [forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME, store::NAME, login_source::NAME];
     let (order, rule) = read_order(env, &known);
     check_login(env, &order);
     let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
@@ -305,9 +305,9 @@ fn read_chain(
             assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
             bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
             store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
-            own::NAME => login.map(|login| {
-                let stands = Box::new(login.settings.stands());
-                Box::new(Own::new(login.visits.clone(), stands)) as _
+            login_source::NAME => login.map(|login| {
+                let still_valid = Box::new(login.settings.still_valid());
+                Box::new(LoginSource::new(login.sessions.clone(), still_valid)) as _
             }),
             _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
         };

@@ -16,12 +16,12 @@ use crate::base::clock::Clock;
 use crate::config::env::Mistakes;
 use crate::http::admin::Admin;
 use crate::http::guard::Guard;
-use crate::http::listen::{Listener, Patience, serve};
-use crate::http::{Front, Parts, Public};
+use crate::http::listen::{Listener, Timeouts, serve};
+use crate::http::{AppState, HttpService, Snapshot};
 use crate::issuance::Widgets;
 use crate::issuance::verifier;
 use crate::jose::keyring::key_set;
-use crate::login::{Door, Report};
+use crate::login::{LoginService, Report};
 use crate::observe::audit::Audit;
 use crate::observe::metrics::{LoginLabels, ReloadLabels};
 use crate::sources::Chain;
@@ -37,9 +37,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct App {
     /// The public side.
-    pub public: Arc<Public>,
+    pub state: Arc<AppState>,
     /// Its routes.
-    pub front: Front,
+    pub service: HttpService,
     /// The operations side.
     pub admin: Admin,
     /// The sessions of our own login, when there is one.
@@ -77,18 +77,19 @@ impl App {
         let files = config.reading.files.clone();
         let names = config.admin_names.clone();
         let (login, proxies) = (config.login.clone(), config.proxies.clone());
-        let (parts, audit, limiter) = take_apart(config, clock)?;
+        let (snapshot, audit, limiter) = take_apart(config, clock)?;
         let audit = Audit::start(audit, clock.clone());
-        let public = Arc::new(Public::new(parts, audit, limiter, clock.clone()));
-        let store = login.as_ref().map(|login| login.visits.store().clone());
+        let state = Arc::new(AppState::new(snapshot, audit, limiter, clock.clone()));
+        let store = login.as_ref().map(|login| login.sessions.store().clone());
         if let Some(login) = login {
-            let report = report_to(&public);
-            let door = Door::new(login.settings, login.visits, proxies, clock, report).map_err(StartError::Login)?;
-            let _ = public.login.set(Arc::new(door));
+            let report = report_to(&state);
+            let service =
+                LoginService::new(login.settings, login.sessions, proxies, clock, report).map_err(StartError::Login)?;
+            let _ = state.login.set(Arc::new(service));
         }
-        let front = Front::new(public.clone(), &mount);
-        let admin = Admin::new(public.clone(), names);
-        Ok(Self { public, front, admin, store, files })
+        let service = HttpService::new(state.clone(), &mount);
+        let admin = Admin::new(state.clone(), names);
+        Ok(Self { state, service, admin, store, files })
     }
 
     /// Serves both listeners until `stop` completes.
@@ -98,7 +99,7 @@ impl App {
     pub async fn serve(
         self,
         listeners: Listeners,
-        reread: Reread,
+        reread: ReadConfig,
         stop: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         if let Some(store) = &self.store {
@@ -108,13 +109,13 @@ impl App {
         let wait = |mut stopped: watch::Receiver<bool>| async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let front = self.front.clone();
-        let public = tokio::spawn(serve(
+        let service = self.service.clone();
+        let state = tokio::spawn(serve(
             listeners.public,
-            Patience::DEFAULT,
+            Timeouts::DEFAULT,
             move |request| {
-                let front = front.clone();
-                async move { front.handle(request).await }
+                let service = service.clone();
+                async move { service.handle(request).await }
             },
             wait(stopped.clone()),
         ));
@@ -124,15 +125,15 @@ impl App {
                 let admin = admin.clone();
                 async move { admin.handle(request).await }
             };
-            tokio::spawn(serve(listener, Patience::DEFAULT, answer, wait(stopped.clone())))
+            tokio::spawn(serve(listener, Timeouts::DEFAULT, answer, wait(stopped.clone())))
         });
-        let chores = tokio::spawn(chores(self.public.clone(), self.files, reread));
+        let chores = tokio::spawn(chores(self.state.clone(), self.files, reread));
         // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
         // identity provider that is down for a moment must not take every replica with it.
         tokio::select! {
             () = stop => {}
             () = async {
-                warm(&self.public).await;
+                warm(&self.state).await;
                 self.admin.set_ready(true);
                 pending::<()>().await;
             } => {}
@@ -140,12 +141,12 @@ impl App {
         // Probes see "not ready" first, while requests that already came are still answered.
         self.admin.set_ready(false);
         let _ = stopping.send(true);
-        let _ = public.await;
+        let _ = state.await;
         if let Some(admin) = admin {
             let _ = admin.await;
         }
         chores.abort();
-        self.public.audit.flush();
+        self.state.audit.flush();
         Ok(())
     }
 }
@@ -155,18 +156,18 @@ const WARM_AGAIN: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Fetches what can be fetched before the first visitor comes, and does not give up.
-async fn warm(public: &Public) {
+async fn warm(state: &AppState) {
     let mut pauses = WARM_AGAIN.into_iter().chain(std::iter::repeat(WARM_AGAIN[3]));
-    while !warm_once(public, public.parts().issuer.chain()).await {
+    while !warm_once(state, state.snapshot().issuer.chain()).await {
         tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 
 /// Whether everybody who must be asked about visitors has answered.
-async fn warm_once(public: &Public, chain: &Chain) -> bool {
+async fn warm_once(state: &AppState, chain: &Chain) -> bool {
     let sources = chain.warm().await.map_err(|outage| (outage.source_name, outage.reason));
-    let login = match public.login.get() {
-        Some(door) => door.warm().await.map_err(|reason| ("login", reason)),
+    let login = match state.login.get() {
+        Some(service) => service.warm().await.map_err(|reason| ("login", reason)),
         None => Ok(()),
     };
     let warmed = sources.and(login);
@@ -200,14 +201,14 @@ impl Listeners {
     }
 }
 
-type Taken = (Parts, crate::observe::audit::AuditSettings, crate::store::limits::Limiter);
+type Taken = (Snapshot, crate::observe::audit::AuditSettings, crate::store::limits::Limiter);
 
 fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
     for widget in &config.widgets {
         let tested = verifier::self_test(widget, clock);
         tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
     }
-    let parts = Parts {
+    let snapshot = Snapshot {
         mount: config.mount(),
         guard: Guard::new(config.issuer.chain().guarded()),
         key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
@@ -218,30 +219,30 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
         proxies: config.proxies,
         reading: config.reading,
     };
-    Ok((parts, config.audit, config.limiter))
+    Ok((snapshot, config.audit, config.limiter))
 }
 
 /// How the configuration is read again when a file has changed.
-pub type Reread = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
+pub type ReadConfig = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Reread) {
+async fn chores(state: Arc<AppState>, mut files: BTreeSet<PathBuf>, reread: ReadConfig) {
     let mut seen = fingerprint(&files).await;
     let mut since_sweep = Duration::ZERO;
     loop {
         tokio::time::sleep(RELOAD_EVERY).await;
-        public.metrics.beat(public.clock.now());
+        state.metrics.beat(state.clock.now());
         since_sweep += RELOAD_EVERY;
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;
-            public.limiter.forget_idle();
-            sweep(&public).await;
-            public.metrics.audit_lost.set(i64::try_from(public.audit.lost()).unwrap_or(i64::MAX));
+            state.limiter.forget_idle();
+            sweep(&state).await;
+            state.metrics.audit_lost.set(i64::try_from(state.audit.lost()).unwrap_or(i64::MAX));
         }
         let now = fingerprint(&files).await;
         if now != seen {
             // What changes while the change is being read is another change, so it is the old look that counts as seen.
             seen = now;
-            if let Some(new_files) = reload(&public, &reread).await {
+            if let Some(new_files) = reload(&state, &reread).await {
                 files = new_files;
             }
         }
@@ -249,10 +250,10 @@ async fn chores(public: Arc<Public>, mut files: BTreeSet<PathBuf>, reread: Rerea
 }
 
 /// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
-pub async fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf>> {
-    let replaced = replace(public, reread).await;
+pub async fn reload(state: &AppState, reread: &ReadConfig) -> Option<BTreeSet<PathBuf>> {
+    let replaced = replace(state, reread).await;
     let outcome = if replaced.is_ok() { "applied" } else { "refused" };
-    public.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    state.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     match replaced {
         Ok(files) => {
             tracing::info!("changed files took effect");
@@ -265,27 +266,27 @@ pub async fn reload(public: &Public, reread: &Reread) -> Option<BTreeSet<PathBuf
     }
 }
 
-async fn replace(public: &Public, reread: &Reread) -> Result<BTreeSet<PathBuf>, StartError> {
+async fn replace(state: &AppState, reread: &ReadConfig) -> Result<BTreeSet<PathBuf>, StartError> {
     let config = reread()?;
     let files = config.reading.files.clone();
     let (login, proxies) = (config.login.clone(), config.proxies.clone());
-    let (parts, ..) = take_apart(config, &public.clock)?;
+    let (snapshot, ..) = take_apart(config, &state.clock)?;
     if let Some(login) = &login {
-        login.visits.store().open().await.map_err(StartError::Store)?;
+        login.sessions.store().open().await.map_err(StartError::Store)?;
     }
-    warm_for_a_while(public, parts.issuer.chain()).await;
-    if let (Some(door), Some(login)) = (public.login.get(), login) {
-        door.replace(login.settings, login.visits, proxies).map_err(StartError::Login)?;
+    warm_for_a_while(state, snapshot.issuer.chain()).await;
+    if let (Some(service), Some(login)) = (state.login.get(), login) {
+        service.replace(login.settings, login.sessions, proxies).map_err(StartError::Login)?;
     }
-    public.replace(parts);
+    state.replace(snapshot);
     Ok(files)
 }
 
 /// New sources begin with nothing in their caches. While somebody who must be asked is down, the old ones with what they
 /// remember are the better ones, but not for long: the change may be a key that must not be used any more.
-async fn warm_for_a_while(public: &Public, chain: &Chain) {
+async fn warm_for_a_while(state: &AppState, chain: &Chain) {
     for pause in WARM_AGAIN {
-        if warm_once(public, chain).await {
+        if warm_once(state, chain).await {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -293,17 +294,17 @@ async fn warm_for_a_while(public: &Public, chain: &Chain) {
 }
 
 /// Forgets sessions that have ended and attempts that are long past.
-async fn sweep(public: &Public) {
-    let Some(door) = public.login.get() else { return };
-    door.forget_idle();
-    if let Err(down) = door.store().sweep().await {
+async fn sweep(state: &AppState) {
+    let Some(service) = state.login.get() else { return };
+    service.forget_idle();
+    if let Err(down) = service.store().sweep().await {
         tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
     }
 }
 
 /// Writes down and counts what happens at our own login.
-fn report_to(public: &Arc<Public>) -> Report {
-    let (audit, logins) = (public.audit.clone(), public.metrics.logins.clone());
+fn report_to(state: &Arc<AppState>) -> Report {
+    let (audit, logins) = (state.audit.clone(), state.metrics.logins.clone());
     Arc::new(move |event| {
         let labels = LoginLabels { what: event.what, outcome: event.outcome, reason: event.reason };
         logins.get_or_create(&labels).inc();

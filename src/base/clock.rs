@@ -49,9 +49,9 @@ enum Source {
 
 /// The hands of a manual clock: whoever holds them decides what time it is.
 #[derive(Debug, Clone)]
-pub struct Hands(Arc<AtomicU64>);
+pub struct ManualClock(Arc<AtomicU64>);
 
-impl Hands {
+impl ManualClock {
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
@@ -72,9 +72,9 @@ impl Clock {
 
     /// A clock that stands still until its hands are moved.
     #[must_use]
-    pub fn manual(start: UnixTime) -> (Self, Hands) {
+    pub fn manual(start: UnixTime) -> (Self, ManualClock) {
         let millis = Arc::new(AtomicU64::new(start.0.saturating_mul(1000)));
-        (Self(Source::Manual(millis.clone())), Hands(millis))
+        (Self(Source::Manual(millis.clone())), ManualClock(millis))
     }
 
     /// The time of day.

@@ -7,7 +7,7 @@ use minijinja::{Environment, Expression, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use super::variable::{VARIABLES, Variable, first_part};
-use super::{Lack, Scope};
+use super::{Missing, Scope};
 
 pub(super) enum Formula {
     Variable(Variable),
@@ -49,17 +49,17 @@ impl Formula {
         }
     }
 
-    pub(super) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Lack> {
+    pub(super) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Missing> {
         match self {
             Self::Variable(variable) => Ok(variable.of(scope)),
             Self::FirstOf(variables) => Ok(variables.iter().filter_map(|v| v.of(scope)).find(is_truthy)),
             Self::Expression { compiled, roots } => {
                 let context = context(scope, roots);
-                let result = compiled.eval(context).map_err(|_| Lack::Failed)?;
+                let result = compiled.eval(context).map_err(|_| Missing::Failed)?;
                 if result.is_undefined() || result.is_none() {
                     return Ok(None);
                 }
-                serde_json::to_value(&result).map(Some).map_err(|_| Lack::Failed)
+                serde_json::to_value(&result).map(Some).map_err(|_| Missing::Failed)
             }
         }
     }

@@ -127,12 +127,12 @@ pub struct Incomplete {
     /// Path of the claim.
     pub claim: String,
     /// What it lacks.
-    pub reason: Lack,
+    pub reason: Missing,
 }
 
 /// What a claim lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Lack {
+pub enum Missing {
     /// Required, and the session has no value for it.
     #[error("is required and the session has no value for it")]
     Missing,
@@ -262,11 +262,11 @@ impl Node {
 }
 
 impl Computed {
-    fn fill(&self, scope: &Scope<'_>) -> Result<Option<Value>, Lack> {
+    fn fill(&self, scope: &Scope<'_>) -> Result<Option<Value>, Missing> {
         let value = self.expression.value(scope)?.and_then(present);
         match value {
             Some(value) => self.rule.apply(value).map(Some),
-            None if self.rule.required => Err(Lack::Missing),
+            None if self.rule.required => Err(Missing::Missing),
             None => Ok(None),
         }
     }

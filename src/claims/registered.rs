@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::rule::is_alphanumeric;
-use super::{Incomplete, Lack, Stamp};
+use super::{Incomplete, Missing, Stamp};
 
 /// Claims with a meaning of their own (RFC 7519 section 4.1). No template sets them, at any depth.
 const RESERVED: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
@@ -90,11 +90,11 @@ impl Registered {
 }
 
 impl SubjectRule {
-    pub(super) fn accepts(&self, subject: &str) -> Result<(), Lack> {
+    pub(super) fn accepts(&self, subject: &str) -> Result<(), Missing> {
         if self.alphanumeric && !is_alphanumeric(subject) {
-            return Err(Lack::NotAlphanumeric);
+            return Err(Missing::NotAlphanumeric);
         }
         let fits = subject.len() <= self.max || subject.chars().count() <= self.max;
-        fits.then_some(()).ok_or(Lack::TooLong)
+        fits.then_some(()).ok_or(Missing::TooLong)
     }
 }

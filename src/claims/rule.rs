@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
-use super::Lack;
+use super::Missing;
 
 /// Longest text a claim may hold when its rule says nothing, in characters.
 pub(super) const DEFAULT_MAX: usize = 1024;
@@ -79,25 +79,25 @@ impl Rule {
         }
     }
 
-    pub(super) fn apply(&self, value: Value) -> Result<Value, Lack> {
-        match self.kind.coerce(value).ok_or(Lack::WrongType)? {
+    pub(super) fn apply(&self, value: Value) -> Result<Value, Missing> {
+        match self.kind.coerce(value).ok_or(Missing::WrongType)? {
             Value::String(text) => self.text(text).map(Value::String),
             other if serde_json::to_string(&other).map_or(usize::MAX, |t| t.len()) > self.max.max(DEFAULT_MAX) => {
-                Err(Lack::TooLong)
+                Err(Missing::TooLong)
             }
             other => Ok(other),
         }
     }
 
-    pub(super) fn text(&self, text: String) -> Result<String, Lack> {
+    pub(super) fn text(&self, text: String) -> Result<String, Missing> {
         if self.charset == Charset::Alphanumeric && !is_alphanumeric(&text) {
-            return Err(Lack::NotAlphanumeric);
+            return Err(Missing::NotAlphanumeric);
         }
         let Some((cut, _)) = (text.len() > self.max).then(|| text.char_indices().nth(self.max)).flatten() else {
             return Ok(text);
         };
         match self.overlong {
-            Overlong::Refuse => Err(Lack::TooLong),
+            Overlong::Refuse => Err(Missing::TooLong),
             Overlong::Truncate => Ok(text[..cut].trim_end().to_owned()),
         }
     }

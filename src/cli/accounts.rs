@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::base::clock::random_bytes;
 use crate::base::secret::Encoding;
-use crate::login::accounts::book::{Book, Newcomer, change, edit};
+use crate::login::accounts::store::{AccountStore, NewAccount, change, edit};
 
 /// Which file, and what to do with it.
 #[derive(Debug, Args)]
@@ -77,27 +77,27 @@ struct NameArgs {
 ///
 /// # Errors
 /// What is wrong with the file, the name or the password.
-pub fn run(args: &AccountsArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub fn run(args: &AccountsArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let file = &args.file;
     match &args.action {
         Action::Add(add) => {
-            let password = password(add.generate, world)?;
-            edit(file, |book| book.add(newcomer(add), &password))?;
+            let password = password(add.generate, context)?;
+            edit(file, |store| store.add(new_account(add), &password))?;
         }
         Action::Password(whose) => {
-            let password = password(whose.generate, world)?;
-            change(file, |book| book.set_password(&whose.username, &password))?;
+            let password = password(whose.generate, context)?;
+            change(file, |store| store.set_password(&whose.username, &password))?;
         }
-        Action::Disable(whose) => change(file, |book| book.set_disabled(&whose.username, true))?,
-        Action::Enable(whose) => change(file, |book| book.set_disabled(&whose.username, false))?,
-        Action::Remove(whose) => change(file, |book| book.remove(&whose.username))?,
-        Action::List => list(&Book::load(file)?, world)?,
+        Action::Disable(whose) => change(file, |store| store.set_disabled(&whose.username, true))?,
+        Action::Enable(whose) => change(file, |store| store.set_disabled(&whose.username, false))?,
+        Action::Remove(whose) => change(file, |store| store.remove(&whose.username))?,
+        Action::List => list(&AccountStore::load(file)?, context)?,
     }
     Ok(Exit::Well)
 }
 
-fn newcomer(add: &AddArgs) -> Newcomer {
-    Newcomer {
+fn new_account(add: &AddArgs) -> NewAccount {
+    NewAccount {
         username: add.username.clone(),
         subject: add.subject.clone(),
         name: add.name.clone(),
@@ -107,10 +107,10 @@ fn newcomer(add: &AddArgs) -> Newcomer {
 }
 
 /// Never from the command line: other users of the machine can read that.
-fn password(generate: bool, world: &mut World<'_>) -> anyhow::Result<SecretString> {
+fn password(generate: bool, context: &mut CliContext<'_>) -> anyhow::Result<SecretString> {
     if generate {
         let made = Encoding::Base64Url.encode(&random_bytes::<15>());
-        writeln!(world.out, "{made}")?;
+        writeln!(context.out, "{made}")?;
         return Ok(made.into());
     }
     let mut line = String::new();
@@ -118,11 +118,11 @@ fn password(generate: bool, world: &mut World<'_>) -> anyhow::Result<SecretStrin
     Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
 }
 
-fn list(book: &Book, world: &mut World<'_>) -> std::io::Result<()> {
-    for account in book.accounts() {
+fn list(store: &AccountStore, context: &mut CliContext<'_>) -> std::io::Result<()> {
+    for account in store.accounts() {
         let state = if account.disabled { "closed" } else { "open" };
         let groups = account.groups.join(",");
-        writeln!(world.out, "{}\t{}\t{state}\t{groups}", account.username, account.subject)?;
+        writeln!(context.out, "{}\t{}\t{state}\t{groups}", account.username, account.subject)?;
     }
     Ok(())
 }

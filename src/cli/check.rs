@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::config::env::effective_table;
 use crate::http::script::SCRIPTS;
 use crate::issuance::verifier;
@@ -19,24 +19,24 @@ pub struct CheckArgs {
 ///
 /// # Errors
 /// Every mistake; a key that fails its self-test.
-pub fn run(args: &CheckArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = world.config()?;
+pub fn run(args: &CheckArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
     for widget in &config.widgets {
-        verifier::self_test(widget, &world.clock).map_err(|e| anyhow::anyhow!("widget `{}`: {e}", widget.name))?;
+        verifier::self_test(widget, &context.clock).map_err(|e| anyhow::anyhow!("widget `{}`: {e}", widget.name))?;
     }
     if args.quiet {
         return Ok(Exit::Well);
     }
     write!(
-        world.out,
+        context.out,
         "The configuration is good.\n\nSettings in effect:\n{}",
         effective_table(&config.reading.effective)
     )?;
-    writeln!(world.out, "\nWidgets:")?;
+    writeln!(context.out, "\nWidgets:")?;
     for widget in &config.widgets {
         let signer = &widget.keyring.signer;
         writeln!(
-            world.out,
+            context.out,
             "  {}  {}, {}, key {}, lifetime {}",
             widget.name,
             widget.profile.title,
@@ -45,19 +45,19 @@ pub fn run(args: &CheckArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
             crate::config::env::show_duration(widget.lifetime),
         )?;
     }
-    show_scripts(&config.mount(), world)?;
+    show_scripts(&config.mount(), context)?;
     for warning in &config.reading.warnings {
-        writeln!(world.out, "\nWarning: {warning}")?;
+        writeln!(context.out, "\nWarning: {warning}")?;
     }
     Ok(Exit::Well)
 }
 
 /// The addresses that never change their content, each with what a page writes into `integrity`.
-fn show_scripts(mount: &str, world: &mut World<'_>) -> std::io::Result<()> {
-    writeln!(world.out, "\nBrowser module (address, integrity):")?;
+fn show_scripts(mount: &str, context: &mut CliContext<'_>) -> std::io::Result<()> {
+    writeln!(context.out, "\nBrowser module (address, integrity):")?;
     for script in SCRIPTS.iter() {
         if let Some(versioned) = &script.versioned {
-            writeln!(world.out, "  {mount}/{versioned}  {}", script.integrity)?;
+            writeln!(context.out, "  {mount}/{versioned}  {}", script.integrity)?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::serve::stop_signal;
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::config::env::Env;
 use crate::demo::{Demo, Options, PORT};
 use crate::observe::logs;
@@ -29,18 +29,18 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// A widget the demo does not have, or a port that is taken.
-pub async fn run(args: &DemoArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub async fn run(args: &DemoArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     logs::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
     let options = Options { widget: args.widget.clone(), port: args.port, web_chat: args.webchat.clone() };
-    let demo = Demo::start(&options, &world.clock).await?;
+    let demo = Demo::start(&options, &context.clock).await?;
     let stop = stop_signal()?;
     if demo.moved {
-        writeln!(world.out, "Port {PORT} is taken, so this demo uses another one.\n")?;
+        writeln!(context.out, "Port {PORT} is taken, so this demo uses another one.\n")?;
     }
-    write!(world.out, "{}", welcome(&demo))?;
-    world.out.flush()?;
+    write!(context.out, "{}", welcome(&demo))?;
+    context.out.flush()?;
     demo.run(stop).await;
-    writeln!(world.out, "\nThe demo has ended. Nothing of it is left.")?;
+    writeln!(context.out, "\nThe demo has ended. Nothing of it is left.")?;
     Ok(Exit::Well)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::app::config::ADMIN_LISTEN;
 use crate::http::listen::Address;
 
@@ -22,13 +22,13 @@ pub struct HealthArgs {
 ///
 /// # Errors
 /// Never ready is exit code 1, not an error; a configuration without an operations listener is one.
-pub async fn run(args: &HealthArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let configured = world.env().parse(&ADMIN_LISTEN);
+pub async fn run(args: &HealthArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let configured = context.env().parse(&ADMIN_LISTEN);
     let address =
         args.admin.clone().or(configured).ok_or_else(|| anyhow::anyhow!("ADMIN_LISTEN is off: nothing to ask"))?;
     let asked = tokio::time::timeout(Duration::from_secs(3), ask(&address)).await;
     let ready = asked.is_ok_and(|answer| answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200")));
-    writeln!(world.out, "{}", if ready { "ready" } else { "not ready" })?;
+    writeln!(context.out, "{}", if ready { "ready" } else { "not ready" })?;
     Ok(if ready { Exit::Well } else { Exit::Failed })
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::base::clock::random_bytes;
 use crate::base::secret::Encoding;
 use crate::jose::signer::{Algorithm, generate_pem};
@@ -33,19 +33,19 @@ enum Kind {
 ///
 /// # Errors
 /// An unknown algorithm.
-pub fn run(args: &KeygenArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub fn run(args: &KeygenArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     if args.kind == Kind::Pseudonym {
-        writeln!(world.out, "{}", Encoding::Base64Url.encode(&random_bytes::<64>()))?;
+        writeln!(context.out, "{}", Encoding::Base64Url.encode(&random_bytes::<64>()))?;
         return Ok(Exit::Well);
     }
     let names: Vec<&str> = Algorithm::all().map(Algorithm::name).collect();
     let algorithm = Algorithm::named(&args.algorithm)
         .ok_or_else(|| anyhow::anyhow!("there is no algorithm `{}`; there are {}", args.algorithm, names.join(", ")))?;
     if let Some(pem) = generate_pem(algorithm) {
-        write!(world.out, "{pem}")?;
+        write!(context.out, "{pem}")?;
         return Ok(Exit::Well);
     }
     let bytes = random_bytes::<64>();
-    writeln!(world.out, "{}", args.encoding.encode(&bytes[..algorithm.least_secret_bytes()]))?;
+    writeln!(context.out, "{}", args.encoding.encode(&bytes[..algorithm.least_secret_bytes()]))?;
     Ok(Exit::Well)
 }

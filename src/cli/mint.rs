@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, Visitor, World, pick};
+use super::{CliContext, Exit, Visitor, pick};
 use crate::claims::PageInput;
 
 /// For whom to make a token.
@@ -22,17 +22,17 @@ pub struct MintArgs {
 ///
 /// # Errors
 /// Mistakes of the configuration; why there is no token.
-pub async fn run(args: &MintArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub async fn run(args: &MintArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     if !args.yes_really_mint {
         let why = "a minted token is a real one: the vendor believes it as if this visitor had logged in. Add --yes-really-mint";
-        writeln!(world.out, "{why}")?;
+        writeln!(context.out, "{why}")?;
         return Ok(Exit::Wrong);
     }
-    let config = world.config()?;
+    let config = context.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
-    let session = args.visitor.session(&world.clock)?;
+    let session = args.visitor.session(&context.clock)?;
     let issued = config.issuer.issue_to(widget, &session, &PageInput::default()).await;
     let issued = issued.map_err(|refusal| anyhow::anyhow!("no token: {refusal}"))?;
-    writeln!(world.out, "{}", issued.proof.reveal())?;
+    writeln!(context.out, "{}", issued.proof.reveal())?;
     Ok(Exit::Well)
 }

@@ -97,7 +97,7 @@ pub enum Exit {
 }
 
 /// What every command works with.
-pub struct World<'a> {
+pub struct CliContext<'a> {
     /// The process environment, with the settings file under it.
     pub vars: Vec<(String, String)>,
     /// Time.
@@ -106,7 +106,7 @@ pub struct World<'a> {
     pub out: &'a mut (dyn Write + Send),
 }
 
-impl World<'_> {
+impl CliContext<'_> {
     /// A fresh snapshot to read settings from.
     #[must_use]
     pub fn env(&self) -> Env {
@@ -136,23 +136,23 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
 /// What `main` prints; a [`Mistakes`] inside means exit code 2.
 pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
     let vars = with_env_file(cli.env_file.as_deref(), environment)?;
-    let mut world = World { vars, clock: Clock::system(), out };
+    let mut context = CliContext { vars, clock: Clock::system(), out };
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&mut world).await,
-        Command::Check(args) => check::run(&args, &mut world),
-        Command::Preview(args) => preview::run(&args, &mut world),
-        Command::Mint(args) => mint::run(&args, &mut world).await,
-        Command::Verify(args) => verify::run(&args, &mut world),
-        Command::Presets(args) => presets::run(&args, &mut world),
-        Command::Keygen(args) => keygen::run(&args, &mut world),
-        Command::Unmask(args) => unmask::run(&args, &mut world),
-        Command::Pseudonym(args) => pseudonym::run(&args, &mut world),
-        Command::Accounts(args) => accounts::run(&args, &mut world),
-        Command::Settings(args) => settings::run(&args, &mut world),
-        Command::Health(args) => health::run(&args, &mut world).await,
-        Command::Demo(args) => demo::run(&args, &mut world).await,
+        Command::Serve => serve::run(&mut context).await,
+        Command::Check(args) => check::run(&args, &mut context),
+        Command::Preview(args) => preview::run(&args, &mut context),
+        Command::Mint(args) => mint::run(&args, &mut context).await,
+        Command::Verify(args) => verify::run(&args, &mut context),
+        Command::Presets(args) => presets::run(&args, &mut context),
+        Command::Keygen(args) => keygen::run(&args, &mut context),
+        Command::Unmask(args) => unmask::run(&args, &mut context),
+        Command::Pseudonym(args) => pseudonym::run(&args, &mut context),
+        Command::Accounts(args) => accounts::run(&args, &mut context),
+        Command::Settings(args) => settings::run(&args, &mut context),
+        Command::Health(args) => health::run(&args, &mut context).await,
+        Command::Demo(args) => demo::run(&args, &mut context).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut world.out);
+            clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut context.out);
             Ok(Exit::Well)
         }
     }

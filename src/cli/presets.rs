@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::preview::page_call;
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::config::env::show_duration;
 use crate::widget::presets::{self, Profile};
 
@@ -29,26 +29,26 @@ enum What {
 ///
 /// # Errors
 /// An unknown name.
-pub fn run(args: &PresetsArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub fn run(args: &PresetsArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     match &args.what {
-        Some(What::Show { name }) => show(name, world),
-        Some(What::List) | None => list(world),
+        Some(What::Show { name }) => show(name, context),
+        Some(What::List) | None => list(context),
     }
 }
 
-fn list(world: &mut World<'_>) -> anyhow::Result<Exit> {
+fn list(context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     for profile in presets::ALL {
-        writeln!(world.out, "{:20} {}", profile.name, profile.title)?;
+        writeln!(context.out, "{:20} {}", profile.name, profile.title)?;
     }
     Ok(Exit::Well)
 }
 
-fn show(name: &str, world: &mut World<'_>) -> anyhow::Result<Exit> {
+fn show(name: &str, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let known: Vec<&str> = presets::ALL.iter().map(|p| p.name).collect();
     let profile = presets::named(name)
         .ok_or_else(|| anyhow::anyhow!("there is no preset `{name}`; there are {}", known.join(", ")))?;
-    let snippet = snippet(profile, world);
-    let out = &mut world.out;
+    let snippet = snippet(profile, context);
+    let out = &mut context.out;
     writeln!(out, "{} - {}\n{}\n", profile.name, profile.title, profile.document)?;
     writeln!(out, "Algorithms  {}", profile.algorithms.join(", "))?;
     writeln!(out, "Secret      {} ({})", profile.secret.name, profile.encoding)?;
@@ -68,8 +68,8 @@ fn show(name: &str, world: &mut World<'_>) -> anyhow::Result<Exit> {
 }
 
 /// With this organisation's own address when a widget of the preset is configured, else with the route's.
-fn snippet(profile: &Profile, world: &World<'_>) -> String {
-    let configured = world.config().ok();
+fn snippet(profile: &Profile, context: &CliContext<'_>) -> String {
+    let configured = context.config().ok();
     let own = configured.as_ref().and_then(|config| {
         let widget = config.widgets.iter().find(|w| w.profile.name == profile.name)?;
         Some(page_call(config, widget))

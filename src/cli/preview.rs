@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{Exit, Visitor, World, pick};
+use super::{CliContext, Exit, Visitor, pick};
 use crate::app::config::Config;
 use crate::claims::PageInput;
 use crate::widget::Widget;
@@ -22,18 +22,18 @@ pub struct PreviewArgs {
 ///
 /// # Errors
 /// Mistakes of the configuration; why this visitor would get no token.
-pub fn run(args: &PreviewArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = world.config()?;
+pub fn run(args: &PreviewArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
-    let session = args.visitor.session(&world.clock)?;
+    let session = args.visitor.session(&context.clock)?;
     let claims = config
         .issuer
         .preview(widget, &session, &PageInput::default())
         .map_err(|refusal| anyhow::anyhow!("this visitor would get no token: {refusal}"))?;
-    writeln!(world.out, "Claims of widget `{}` ({}):", widget.name, widget.profile.title)?;
-    writeln!(world.out, "{:#}", Value::Object(claims.map().clone()))?;
-    writeln!(world.out, "\nIn the page:\n{}", page_call(&config, widget))?;
-    writeln!(world.out, "\nAt logout:\n{}", widget.profile.page_logout)?;
+    writeln!(context.out, "Claims of widget `{}` ({}):", widget.name, widget.profile.title)?;
+    writeln!(context.out, "{:#}", Value::Object(claims.map().clone()))?;
+    writeln!(context.out, "\nIn the page:\n{}", page_call(&config, widget))?;
+    writeln!(context.out, "\nAt logout:\n{}", widget.profile.page_logout)?;
     Ok(Exit::Well)
 }
 

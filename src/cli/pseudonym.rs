@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, World, pick};
+use super::{CliContext, Exit, pick};
 use crate::claims::pseudonym::Realm;
 use crate::session::identity::Subject;
 
@@ -24,13 +24,13 @@ pub struct PseudonymArgs {
 ///
 /// # Errors
 /// Mistakes of the configuration; a subject that is none.
-pub fn run(args: &PseudonymArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = world.config()?;
+pub fn run(args: &PseudonymArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
     let keys = config.shared.pseudonyms.as_ref().ok_or_else(|| anyhow::anyhow!("PSEUDONYM_KEY is not set"))?;
     let namespace = args.namespace.as_deref().unwrap_or_else(|| config.shared.namespaces.of(""));
     let realm = Realm { namespace, audience: &widget.pairwise_id };
     let id: String = keys.mask(realm, &Subject::new(&args.subject)?).into();
-    writeln!(world.out, "{id}")?;
+    writeln!(context.out, "{id}")?;
     Ok(Exit::Well)
 }

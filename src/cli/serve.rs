@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::app::config::Config;
-use crate::app::{App, Listeners, Reread};
+use crate::app::{App, Listeners, ReadConfig};
 use crate::config::env::Env;
 use crate::observe::logs;
 
@@ -14,18 +14,18 @@ use crate::observe::logs;
 ///
 /// # Errors
 /// Every mistake of the configuration, a failed self-test, or an address that cannot be listened on.
-pub async fn run(world: &mut World<'_>) -> anyhow::Result<Exit> {
-    logs::start(&mut world.env(), std::io::stderr);
-    let config = world.config()?;
+pub async fn run(context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    logs::start(&mut context.env(), std::io::stderr);
+    let config = context.config()?;
     for warning in &config.reading.warnings {
         tracing::warn!("{warning}");
     }
     let kept = config.kept.clone();
     let listeners = Listeners::bind(&config).await?;
     announce(&config, &listeners);
-    let app = App::new(config, &world.clock)?;
-    let (vars, clock) = (Arc::new(world.vars.clone()), world.clock.clone());
-    let reread: Reread = Box::new(move || Config::read_again(Env::new(vars.iter().cloned()), &clock, &kept));
+    let app = App::new(config, &context.clock)?;
+    let (vars, clock) = (Arc::new(context.vars.clone()), context.clock.clone());
+    let reread: ReadConfig = Box::new(move || Config::read_again(Env::new(vars.iter().cloned()), &clock, &kept));
     app.serve(listeners, reread, stop_signal()?).await?;
     tracing::info!("stopped");
     Ok(Exit::Well)

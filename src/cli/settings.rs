@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, World};
+use super::{CliContext, Exit};
 use crate::app::config::SECTIONS;
 use crate::config::env::Var;
 
@@ -28,12 +28,12 @@ enum Form {
 ///
 /// # Errors
 /// Standard output that cannot be written.
-pub fn run(args: &SettingsArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
+pub fn run(args: &SettingsArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let text = match args.format {
         Form::Table => table(),
         Form::Env => sample(),
     };
-    write!(world.out, "{text}")?;
+    write!(context.out, "{text}")?;
     Ok(Exit::Well)
 }
 

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use clap::Args;
 use serde_json::Value;
 
-use super::{Exit, World, pick};
+use super::{CliContext, Exit, pick};
 use crate::issuance::verifier::{Expectation, verify};
 
 /// Which token to check.
@@ -22,24 +22,24 @@ pub struct VerifyArgs {
 ///
 /// # Errors
 /// Mistakes of the configuration; standard input that cannot be read.
-pub fn run(args: &VerifyArgs, world: &mut World<'_>) -> anyhow::Result<Exit> {
-    let config = world.config()?;
+pub fn run(args: &VerifyArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
     let token = match &args.token {
         Some(token) => token.clone(),
         None => read_stdin()?,
     };
-    match verify(token.trim(), &Expectation::of(widget), world.clock.now()) {
+    match verify(token.trim(), &Expectation::of(widget), context.clock.now()) {
         Ok(claims) => {
             writeln!(
-                world.out,
+                context.out,
                 "The token holds: signature, algorithm, times and addressees.\n{:#}",
                 Value::Object(claims)
             )?;
             Ok(Exit::Well)
         }
         Err(problem) => {
-            writeln!(world.out, "The token does not hold: {problem}.")?;
+            writeln!(context.out, "The token does not hold: {problem}.")?;
             Ok(Exit::Failed)
         }
     }

@@ -49,7 +49,7 @@ pub async fn thief(State(site): Site, session: Session, Path(widget): Path<Strin
         .header(ORIGIN, &site.at.clinic)
         .header(COOKIE, format!("{}={id}", site.cookie));
     match request.body(Body::empty()) {
-        Ok(request) => site.front.handle(request).await,
+        Ok(request) => site.service.handle(request).await,
         Err(_) => Problem::NotFound.response(),
     }
 }

@@ -28,7 +28,7 @@ use crate::base::clock::Clock;
 use crate::http::headers::{JSON, private};
 use crate::http::page::{Asset, html};
 use crate::http::problem::Problem;
-use crate::http::{Front, Public};
+use crate::http::{AppState, HttpService};
 use crate::net::origin;
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
@@ -55,9 +55,9 @@ pub struct Inner {
     /// Who is signed in.
     pub store: MemoryStore,
     /// countersign.
-    pub front: Front,
+    pub service: HttpService,
     /// Its widgets, for the page's snippets.
-    pub public: Arc<Public>,
+    pub public: Arc<AppState>,
     /// The issuer that plain HTTP is tried on.
     pub downgrade: Downgrade,
     /// What happens.
@@ -102,7 +102,7 @@ impl Clinic {
             return Problem::NotFound.response();
         }
         if request.uri().path().strip_prefix(MOUNT).is_some_and(|rest| rest.starts_with('/')) {
-            return self.inner.front.handle(request).await;
+            return self.inner.service.handle(request).await;
         }
         self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }
@@ -139,7 +139,7 @@ async fn page(State(site): Site, session: Session, Query(choice): Query<Choice>)
 
 /// The page; with the name somebody tried to sign in with when that went wrong.
 fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
-    let parts = site.public.parts();
+    let parts = site.public.snapshot();
     let widgets = parts.widgets.iter().map(|widget| {
         json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.keyring.signer.algorithm().name() })
     });
@@ -266,7 +266,7 @@ async fn events(State(site): Site, Query(since): Query<Since>, headers: HeaderMa
 /// The vendor's own page code for a widget, at login (`medchat.js`) and at logout (`medchat.logout.js`), byte for byte as
 /// `countersign presets show` prints it.
 async fn snippet(State(site): Site, Path(file): Path<String>) -> Response {
-    let parts = site.public.parts();
+    let parts = site.public.snapshot();
     let name = file.strip_suffix(".js").unwrap_or_default();
     let (name, leaves) = name.strip_suffix(".logout").map_or((name, false), |name| (name, true));
     let Some(widget) = parts.widgets.get(Some(name)) else { return Problem::NotFound.response() };

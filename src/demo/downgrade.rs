@@ -11,14 +11,14 @@ use crate::app::StartError;
 use crate::app::config::Config;
 use crate::base::clock::Clock;
 use crate::config::env::Env;
-use crate::http::Front;
+use crate::http::HttpService;
 
 const SITE: &str = "www.harbour-clinic.example";
 
 /// An issuer for `https://www.harbour-clinic.example`, and what its start says about a session endpoint without https.
 #[derive(Debug, Clone)]
 pub struct Downgrade {
-    front: Front,
+    service: HttpService,
     complaint: String,
 }
 
@@ -29,12 +29,12 @@ impl Downgrade {
     /// [`StartError`], as for the demo's own issuer.
     pub fn new(vars: &[(String, String)], events: &super::events::Events, clock: &Clock) -> Result<Self, StartError> {
         let https = with(vars, "PUBLIC_URL", &format!("https://{SITE}/chat-identity"));
-        let front = settings::issuer(&https, events, clock)?.front;
+        let service = settings::issuer(&https, events, clock)?.service;
         let plain = with(vars, "UPSTREAM_SESSION_URL", &format!("http://{SITE}/api/session"));
         let complaint = Config::read(Env::new(plain), clock).err().map_or_else(String::new, |mistakes| {
             mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         });
-        Ok(Self { front, complaint })
+        Ok(Self { service, complaint })
     }
 
     /// A page of the same site, but fetched over plain HTTP, asks as a browser lets it: with the visitor's cookie, and
@@ -51,7 +51,7 @@ impl Downgrade {
         if let Some(cookie) = cookie {
             request.headers_mut().insert(COOKIE, cookie.clone());
         }
-        let (head, body) = self.front.handle(request).await.into_parts();
+        let (head, body) = self.service.handle(request).await.into_parts();
         let body = to_bytes(body, 64 * 1024).await.unwrap_or_default();
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         json!({

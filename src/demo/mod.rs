@@ -28,9 +28,9 @@ use tower_sessions::MemoryStore;
 
 use crate::app::StartError;
 use crate::base::clock::Clock;
-use crate::http::Public;
+use crate::http::AppState;
 use crate::http::admin::Admin;
-use crate::http::listen::{Listener, Patience, serve};
+use crate::http::listen::{Listener, Timeouts, serve};
 use clinic::Clinic;
 use directline::Double;
 use downgrade::Downgrade;
@@ -110,7 +110,7 @@ pub struct Demo {
     direct_line: (TcpListener, Double),
     stranger: (Listener, Stranger),
     console: (Listener, Admin),
-    public: Arc<Public>,
+    public: Arc<AppState>,
     clock: Clock,
     stopping: watch::Sender<bool>,
 }
@@ -156,8 +156,8 @@ impl Demo {
             widget: options.widget.clone(),
             web_chat,
             store: MemoryStore::default(),
-            front: app.front,
-            public: app.public.clone(),
+            service: app.service,
+            public: app.state.clone(),
             downgrade: Downgrade::new(&vars, &events, clock)?,
             events,
             clock: clock.clone(),
@@ -171,7 +171,7 @@ impl Demo {
             direct_line: (doors.direct_line, double),
             stranger: (Listener::Tcp(doors.stranger), stranger),
             console: (Listener::Tcp(doors.console), app.admin),
-            public: app.public,
+            public: app.state,
             clock: clock.clone(),
             stopping,
         })
@@ -180,7 +180,7 @@ impl Demo {
     /// Serves until `stop` completes.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         // Event streams stay open for as long as a page is looked at.
-        let patience = Patience { idle: Duration::from_hours(24), grace: Duration::from_secs(2), ..Patience::DEFAULT };
+        let timeouts = Timeouts { idle: Duration::from_hours(24), grace: Duration::from_secs(2), ..Timeouts::DEFAULT };
         let stopping = self.stopping;
         let stopped = || {
             let mut told = stopping.subscribe();
@@ -195,7 +195,7 @@ impl Demo {
                     let site = site.clone();
                     async move { site.handle(request).await }
                 };
-                tokio::spawn(serve(listener, patience, answer, stopped()))
+                tokio::spawn(serve(listener, timeouts, answer, stopped()))
             }};
         }
         let (clinic, vendor) = (site!(self.clinic), site!(self.widget_server));
@@ -216,7 +216,7 @@ impl Demo {
 }
 
 /// Gives the console's curves their points, for as long as it is let.
-async fn beat(public: Arc<Public>, clock: Clock) {
+async fn beat(public: Arc<AppState>, clock: Clock) {
     loop {
         public.metrics.beat(clock.now());
         tokio::time::sleep(BEAT).await;

@@ -61,21 +61,21 @@ impl Check {
     /// Whom a token is about; `late` checks it as of a moment after its end, so that nobody has to wait.
     ///
     /// # Errors
-    /// [`Doubt`], the first thing that does not hold.
-    pub async fn verify(&self, token: &str, late: bool, clock: &Clock) -> Result<Visitor, Doubt> {
+    /// [`Mismatch`], the first thing that does not hold.
+    pub async fn verify(&self, token: &str, late: bool, clock: &Clock) -> Result<Visitor, Mismatch> {
         let header = part(token, 0)?;
         let asked = header.get("alg").and_then(Value::as_str).unwrap_or("nothing");
         let accepted = name_of(self.algorithm);
         if asked != accepted {
-            return Err(Doubt::Algorithm(asked.chars().take(20).collect(), accepted));
+            return Err(Mismatch::Algorithm(asked.chars().take(20).collect(), accepted));
         }
         let key = match &self.key {
             Key::Shared(secret) => {
-                let bytes = URL_SAFE_NO_PAD.decode(secret).map_err(|_| Doubt::NoKeys)?;
+                let bytes = URL_SAFE_NO_PAD.decode(secret).map_err(|_| Mismatch::NoKeys)?;
                 DecodingKey::from_secret(&bytes)
             }
             Key::Published(keys) => {
-                let kid = header.get("kid").and_then(Value::as_str).ok_or(Doubt::UnknownKey)?;
+                let kid = header.get("kid").and_then(Value::as_str).ok_or(Mismatch::UnknownKey)?;
                 keys.named(kid, clock).await?
             }
         };
@@ -85,11 +85,11 @@ impl Check {
             return Ok(visitor);
         }
         let ago = now.since(visitor.expires_at).as_secs().max(1);
-        Err(Doubt::Expired(if ago == 1 { "a second".to_owned() } else { format!("{ago} seconds") }))
+        Err(Mismatch::Expired(if ago == 1 { "a second".to_owned() } else { format!("{ago} seconds") }))
     }
 
     /// The claims of a token whose signature and addressee hold. Its time is looked at by our own clock afterwards.
-    fn verified(&self, token: &str, key: &DecodingKey) -> Result<Map<String, Value>, Doubt> {
+    fn verified(&self, token: &str, key: &DecodingKey) -> Result<Map<String, Value>, Mismatch> {
         use jsonwebtoken::errors::ErrorKind as Kind;
         let mut rules = Validation::new(self.algorithm);
         rules.validate_exp = false;
@@ -105,18 +105,18 @@ impl Check {
         rules.set_required_spec_claims(&required);
         let decoded = jsonwebtoken::decode::<Map<String, Value>>(token, key, &rules);
         decoded.map(|data| data.claims).map_err(|error| match error.kind() {
-            Kind::InvalidSignature => Doubt::Signature,
-            Kind::InvalidIssuer | Kind::InvalidAudience => Doubt::Addressee,
-            Kind::MissingRequiredClaim(_) => Doubt::Incomplete,
-            _ => Doubt::Malformed,
+            Kind::InvalidSignature => Mismatch::Signature,
+            Kind::InvalidIssuer | Kind::InvalidAudience => Mismatch::Addressee,
+            Kind::MissingRequiredClaim(_) => Mismatch::Incomplete,
+            _ => Mismatch::Malformed,
         })
     }
 
-    fn visitor(&self, claims: Map<String, Value>) -> Result<Visitor, Doubt> {
+    fn visitor(&self, claims: Map<String, Value>) -> Result<Visitor, Mismatch> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        let id = text(self.id_claim).ok_or(Doubt::Incomplete)?;
-        let name = text("name").ok_or(Doubt::Incomplete)?;
-        let expires_at = claims.get("exp").and_then(Value::as_u64).map(UnixTime).ok_or(Doubt::Incomplete)?;
+        let id = text(self.id_claim).ok_or(Mismatch::Incomplete)?;
+        let name = text("name").ok_or(Mismatch::Incomplete)?;
+        let expires_at = claims.get("exp").and_then(Value::as_u64).map(UnixTime).ok_or(Mismatch::Incomplete)?;
         Ok(Visitor { id, name, token_id: text("jti"), expires_at, claims })
     }
 }
@@ -137,21 +137,21 @@ impl Published {
     }
 
     /// The key of this id; the keys are fetched when it is not known yet.
-    async fn named(&self, kid: &str, clock: &Clock) -> Result<DecodingKey, Doubt> {
+    async fn named(&self, kid: &str, clock: &Clock) -> Result<DecodingKey, Mismatch> {
         let known =
             self.known.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|set| set.find(kid).cloned());
         let jwk = match known {
             Some(jwk) => jwk,
-            None => self.fetch(clock).await?.find(kid).cloned().ok_or(Doubt::UnknownKey)?,
+            None => self.fetch(clock).await?.find(kid).cloned().ok_or(Mismatch::UnknownKey)?,
         };
-        DecodingKey::from_jwk(&jwk).map_err(|_| Doubt::UnknownKey)
+        DecodingKey::from_jwk(&jwk).map_err(|_| Mismatch::UnknownKey)
     }
 
-    async fn fetch(&self, clock: &Clock) -> Result<JwkSet, Doubt> {
+    async fn fetch(&self, clock: &Clock) -> Result<JwkSet, Mismatch> {
         let target = Target::new(&Outbound::default(), &self.url, Limits::DEFAULT, clock.clone());
         let call = Call { method: Method::GET, url: self.url.clone(), headers: HeaderMap::new(), body: Bytes::new() };
-        let reply = target.map_err(|_| Doubt::NoKeys)?.call(call).await.map_err(|_| Doubt::NoKeys)?;
-        let set: JwkSet = serde_json::from_slice(&reply.body).map_err(|_| Doubt::NoKeys)?;
+        let reply = target.map_err(|_| Mismatch::NoKeys)?.call(call).await.map_err(|_| Mismatch::NoKeys)?;
+        let set: JwkSet = serde_json::from_slice(&reply.body).map_err(|_| Mismatch::NoKeys)?;
         let detail = json!({ "address": self.url.as_str(), "keys": set.keys.len() });
         self.events.tell(Actor::WidgetServer, Outcome::Noted, "Fetched the clinic\u{2019}s public keys", detail);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(set.clone());
@@ -161,7 +161,7 @@ impl Published {
 
 /// Why a token is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Doubt {
+pub enum Mismatch {
     /// There is no such widget.
     #[error("there is no such widget")]
     Widget,
@@ -194,7 +194,7 @@ pub enum Doubt {
     NoKeys,
 }
 
-impl Doubt {
+impl Mismatch {
     /// A short stable word for it.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -214,10 +214,10 @@ impl Doubt {
 }
 
 /// One of the first two parts of a token, read before anything about it is believed.
-fn part(token: &str, index: usize) -> Result<Map<String, Value>, Doubt> {
-    let part = token.split('.').nth(index).ok_or(Doubt::Malformed)?;
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Doubt::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| Doubt::Malformed)
+fn part(token: &str, index: usize) -> Result<Map<String, Value>, Mismatch> {
+    let part = token.split('.').nth(index).ok_or(Mismatch::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Mismatch::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| Mismatch::Malformed)
 }
 
 fn name_of(algorithm: Algorithm) -> &'static str {

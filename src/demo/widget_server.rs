@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::desk::reply;
 use super::events::{Actor, Events, Outcome};
-use super::proof::{Check, Doubt, Visitor};
+use super::proof::{Check, Mismatch, Visitor};
 use crate::base::clock::{Clock, UnixTime, random_id};
 use crate::http::headers::{JSON, private};
 use crate::net::origin;
@@ -125,7 +125,7 @@ impl WidgetServer {
     async fn identify(&self, widget: &str, token: &str, conversation: Option<String>, late: bool) -> Response {
         let checked = match self.0.checks.iter().find(|check| check.widget == widget) {
             Some(check) => check.verify(token, late, &self.0.clock).await,
-            None => Err(Doubt::Widget),
+            None => Err(Mismatch::Widget),
         };
         let checked = checked.and_then(|visitor| self.admit(visitor, conversation));
         match checked {
@@ -152,7 +152,7 @@ impl WidgetServer {
 
     /// Puts a visitor into a conversation. A token with an id of its own opens this door once; only the conversation it
     /// was used in may show it again.
-    fn admit(&self, visitor: Visitor, conversation: Option<String>) -> Result<(String, Visitor), Doubt> {
+    fn admit(&self, visitor: Visitor, conversation: Option<String>) -> Result<(String, Visitor), Mismatch> {
         let now = self.0.clock.now();
         let mut memory = self.lock();
         let conversation = conversation.filter(|id| memory.conversations.contains_key(id)).unwrap_or_else(random_id);
@@ -160,7 +160,7 @@ impl WidgetServer {
             memory.spent.retain(|_, until| *until > now);
             let here = memory.conversations.get(&conversation).and_then(|known| known.as_ref()?.token_id.as_ref());
             if memory.spent.contains_key(id) && here != Some(id) {
-                return Err(Doubt::Spent);
+                return Err(Mismatch::Spent);
             }
             memory.spent.insert(id.clone(), visitor.expires_at);
         }

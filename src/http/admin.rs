@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tower::ServiceExt as _;
 
 use crate::config::env::{Env, Var};
-use crate::http::Public;
+use crate::http::AppState;
 use crate::http::headers::private;
 use crate::http::page::Asset;
 use crate::net::origin;
@@ -42,7 +42,7 @@ pub struct Admin {
 
 #[derive(Debug)]
 struct Inner {
-    public: Arc<Public>,
+    state: Arc<AppState>,
     ready: AtomicBool,
     names: AdminNames,
 }
@@ -52,8 +52,8 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 impl Admin {
     /// Routes over this service, asked under these names.
     #[must_use]
-    pub fn new(public: Arc<Public>, names: AdminNames) -> Self {
-        let inner = Arc::new(Inner { public, ready: AtomicBool::new(false), names });
+    pub fn new(state: Arc<AppState>, names: AdminNames) -> Self {
+        let inner = Arc::new(Inner { state, ready: AtomicBool::new(false), names });
         let router = Router::new()
             .route("/live", get(async || private(StatusCode::OK, TEXT, "live\n")))
             .route("/ready", get(ready))
@@ -123,15 +123,15 @@ async fn ready(State(inner): State<Arc<Inner>>) -> Response {
 }
 
 async fn metrics(State(inner): State<Arc<Inner>>) -> Response {
-    inner.public.metrics.audit_lost.set(i64::try_from(inner.public.audit.lost()).unwrap_or(i64::MAX));
-    let mut response = private(StatusCode::OK, TEXT, inner.public.metrics.render());
+    inner.state.metrics.audit_lost.set(i64::try_from(inner.state.audit.lost()).unwrap_or(i64::MAX));
+    let mut response = private(StatusCode::OK, TEXT, inner.state.metrics.render());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, media);
     response
 }
 
 async fn show(State(inner): State<Arc<Inner>>) -> Response {
-    console::show(&inner.public, inner.ready.load(Ordering::SeqCst))
+    console::show(&inner.state, inner.ready.load(Ordering::SeqCst))
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,5 +140,5 @@ struct Typed {
 }
 
 async fn preview(State(inner): State<Arc<Inner>>, headers: HeaderMap, Form(typed): Form<Typed>) -> Response {
-    console::preview(&inner.public, inner.ready.load(Ordering::SeqCst), &headers, &typed.identity)
+    console::preview(&inner.state, inner.ready.load(Ordering::SeqCst), &headers, &typed.identity)
 }

@@ -32,7 +32,7 @@ struct Named {
 
 /// Why a request is refused. The words are for logs and metrics; they hold nothing of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trick {
+pub enum HeaderAttack {
     /// Another spelling of a guarded name (H-3).
     Alias,
     /// Two instances of a guarded header, or a list where one value belongs (H-7).
@@ -47,7 +47,7 @@ pub enum Trick {
     Oversized,
 }
 
-impl Trick {
+impl HeaderAttack {
     /// The word for it.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -79,20 +79,20 @@ impl Guard {
     /// Looks at the headers of a request.
     ///
     /// # Errors
-    /// The first [`Trick`] found.
-    pub fn inspect(&self, headers: &HeaderMap) -> Result<(), Trick> {
+    /// The first [`HeaderAttack`] found.
+    pub fn inspect(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
         check_size(headers)?;
         self.check_aliases(headers)?;
         self.check_instances(headers)?;
-        self.check_lists(headers, &CONNECTION, Trick::Connection)?;
-        self.check_lists(headers, &TRAILER, Trick::Trailer)?;
+        self.check_lists(headers, &CONNECTION, HeaderAttack::Connection)?;
+        self.check_lists(headers, &TRAILER, HeaderAttack::Trailer)?;
         self.check_cookies(headers)
     }
 
-    fn check_aliases(&self, headers: &HeaderMap) -> Result<(), Trick> {
+    fn check_aliases(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
         let suspect = |name: &&HeaderName| self.folds_plain || name.as_str().bytes().any(|b| matches!(b, b'_' | b'.'));
         let found = headers.keys().filter(suspect).any(|name| self.is_alias(name));
-        if found { Err(Trick::Alias) } else { Ok(()) }
+        if found { Err(HeaderAttack::Alias) } else { Ok(()) }
     }
 
     fn is_alias(&self, name: &HeaderName) -> bool {
@@ -101,23 +101,23 @@ impl Guard {
         same_fold().next().is_some() && same_fold().all(|named| named.name != name)
     }
 
-    fn check_instances(&self, headers: &HeaderMap) -> Result<(), Trick> {
+    fn check_instances(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
         // As many values as names: nothing is there twice, whatever it is called.
         let repeated = headers.len() != headers.keys_len();
         let is_twice = |named: &Named| headers.get_all(&named.name).iter().nth(1).is_some();
         let twice = repeated && self.headers.iter().any(is_twice);
         let listed =
             self.scalars.iter().filter_map(|name| headers.get(name)).any(|value| value.as_bytes().contains(&b','));
-        if twice || listed { Err(Trick::Duplicate) } else { Ok(()) }
+        if twice || listed { Err(HeaderAttack::Duplicate) } else { Ok(()) }
     }
 
-    fn check_lists(&self, headers: &HeaderMap, list: &HeaderName, trick: Trick) -> Result<(), Trick> {
+    fn check_lists(&self, headers: &HeaderMap, list: &HeaderName, attack: HeaderAttack) -> Result<(), HeaderAttack> {
         if self.headers.is_empty() {
             return Ok(());
         }
         let lines = headers.get_all(list).iter();
         let found = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).any(|item| self.names(item));
-        if found { Err(trick) } else { Ok(()) }
+        if found { Err(attack) } else { Ok(()) }
     }
 
     fn names(&self, item: &[u8]) -> bool {
@@ -130,18 +130,18 @@ impl Guard {
         self.headers.iter().any(|named| named.folded == folded)
     }
 
-    fn check_cookies(&self, headers: &HeaderMap) -> Result<(), Trick> {
+    fn check_cookies(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
         if self.cookies.is_empty() {
             return Ok(());
         }
         let twice = |name: &String| cookies::pairs(headers).filter(|(n, _)| n == name).nth(1).is_some();
-        if self.cookies.iter().any(twice) { Err(Trick::Cookie) } else { Ok(()) }
+        if self.cookies.iter().any(twice) { Err(HeaderAttack::Cookie) } else { Ok(()) }
     }
 }
 
-fn check_size(headers: &HeaderMap) -> Result<(), Trick> {
+fn check_size(headers: &HeaderMap) -> Result<(), HeaderAttack> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX { Err(Trick::Oversized) } else { Ok(()) }
+    if headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX { Err(HeaderAttack::Oversized) } else { Ok(()) }
 }
 
 /// The name under which proxies and backends that are careless about separators confuse it with others.

@@ -63,7 +63,7 @@ impl std::fmt::Display for Address {
 
 /// How patient the listener is.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// Longest time from the first byte of a request (or from connecting) to the end of its headers.
     pub headers: Duration,
     /// Longest time a connection may rest between requests.
@@ -74,7 +74,7 @@ pub struct Patience {
     pub connections: usize,
 }
 
-impl Patience {
+impl Timeouts {
     /// Ten seconds for headers, two minutes of rest, thirty seconds of grace, 4096 connections.
     pub const DEFAULT: Self = Self {
         headers: Duration::from_secs(10),
@@ -147,16 +147,16 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves until `shutdown` completes, then lets requests in flight finish.
-pub async fn serve<F, A>(listener: Listener, patience: Patience, answer: F, shutdown: impl Future<Output = ()>)
+pub async fn serve<F, A>(listener: Listener, timeouts: Timeouts, answer: F, shutdown: impl Future<Output = ()>)
 where
     F: Fn(Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(patience.connections));
+    let places = Arc::new(Semaphore::new(timeouts.connections));
     // Every connection holds a receiver: it learns of the stop there, and the last one to go closes the channel.
     let (stopping, stopped) = watch::channel(false);
     let begin = |(stream, peer, place): Accepted| {
-        tokio::spawn(connection(stream, peer, place, patience, answer.clone(), stopped.clone()));
+        tokio::spawn(connection(stream, peer, place, timeouts, answer.clone(), stopped.clone()));
     };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -172,7 +172,7 @@ where
     take_the_queued(&listener, &places, &begin).await;
     drop((listener, stopped));
     let _ = stopping.send(true);
-    if tokio::time::timeout(patience.grace, stopping.closed()).await.is_err() {
+    if tokio::time::timeout(timeouts.grace, stopping.closed()).await.is_err() {
         tracing::warn!("stopped with requests still in flight");
     }
 }
@@ -212,7 +212,7 @@ async fn connection<F, A>(
     stream: Stream,
     peer: Peer,
     _place: OwnedSemaphorePermit,
-    patience: Patience,
+    timeouts: Timeouts,
     answer: F,
     mut stopped: watch::Receiver<bool>,
 ) where
@@ -243,7 +243,7 @@ async fn connection<F, A>(
     // Copying one small answer behind its headers is cheaper than handing the kernel two pieces.
     builder.writev(false);
     let mut served = std::pin::pin!(builder.serve_connection(io, service));
-    let mut watchdog = std::pin::pin!(phase.watchdog(patience));
+    let mut watchdog = std::pin::pin!(phase.watchdog(timeouts));
     let last_call = async {
         let _ = stopped.wait_for(|stop| *stop).await;
         phase.this_is_the_last();
@@ -298,8 +298,8 @@ impl Phase {
     }
 
     /// Completes when the connection has been in one phase for longer than that phase may last.
-    async fn watchdog(&self, patience: Patience) {
-        let tick = Duration::from_secs(1).min(patience.headers);
+    async fn watchdog(&self, timeouts: Timeouts) {
+        let tick = Duration::from_secs(1).min(timeouts.headers);
         let mut seen = self.0.load(Ordering::Relaxed);
         let mut lasted = Duration::ZERO;
         loop {
@@ -308,8 +308,8 @@ impl Phase {
             lasted = if now == seen { lasted + tick } else { Duration::ZERO };
             seen = now;
             let most = match now & 3 {
-                Self::READING => patience.headers,
-                Self::IDLE => patience.idle,
+                Self::READING => timeouts.headers,
+                Self::IDLE => timeouts.idle,
                 _ => continue,
             };
             if lasted >= most {

@@ -31,7 +31,7 @@ use tower::ServiceExt as _;
 use crate::base::clock::{Clock, random_id};
 use crate::config::env::Reading;
 use crate::issuance::{Issuer, Widgets};
-use crate::login::{self, Door};
+use crate::login::{self, LoginService};
 use crate::net::peer::TrustedProxies;
 use crate::observe::audit::Audit;
 use crate::observe::metrics::Metrics;
@@ -43,7 +43,7 @@ use token::TokenRules;
 
 /// Everything that a change of files can change. Replaced as a whole, never in part.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Snapshot {
     /// Who decides.
     pub issuer: Issuer,
     /// For which widgets.
@@ -66,8 +66,8 @@ pub struct Parts {
 
 /// The public side of the service.
 #[derive(Debug)]
-pub struct Public {
-    parts: ArcSwap<Parts>,
+pub struct AppState {
+    snapshot: ArcSwap<Snapshot>,
     /// One record per decision.
     pub audit: Audit,
     /// What is counted.
@@ -76,18 +76,18 @@ pub struct Public {
     pub limiter: Limiter,
     /// Time.
     pub clock: Clock,
-    /// The door of our own login, when there is one. Not part of what reloads, because it counts attempts.
-    pub login: OnceLock<Arc<Door>>,
+    /// The service of our own login, when there is one. Not part of what reloads, because it counts attempts.
+    pub login: OnceLock<Arc<LoginService>>,
     ids: RequestIds,
 }
 
-impl Public {
-    /// Puts the parts together.
+impl AppState {
+    /// Puts it together.
     #[must_use]
-    pub fn new(parts: Parts, audit: Audit, limiter: Limiter, clock: Clock) -> Self {
-        let parts = ArcSwap::from_pointee(parts);
+    pub fn new(snapshot: Snapshot, audit: Audit, limiter: Limiter, clock: Clock) -> Self {
+        let snapshot = ArcSwap::from_pointee(snapshot);
         Self {
-            parts,
+            snapshot,
             audit,
             metrics: Metrics::default(),
             limiter,
@@ -97,30 +97,30 @@ impl Public {
         }
     }
 
-    /// The parts in force. A request keeps those it began with.
+    /// The snapshot in force. A request keeps those it began with.
     #[must_use]
-    pub fn parts(&self) -> Arc<Parts> {
-        self.parts.load_full()
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
     }
 
-    /// Puts other parts in force for requests that begin from now on.
-    pub fn replace(&self, parts: Parts) {
-        self.parts.store(Arc::new(parts));
+    /// Puts another snapshot in force for requests that begin from now on.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
     }
 }
 
 /// The public service: one for all connections.
 #[derive(Debug, Clone)]
-pub struct Front {
-    public: Arc<Public>,
+pub struct HttpService {
+    state: Arc<AppState>,
     tokens: Arc<TokenPaths>,
     router: Router,
 }
 
-impl Front {
+impl HttpService {
     /// Routes at the root, and under `mount` too when the organisation's site hands us a path of its own.
     #[must_use]
-    pub fn new(public: Arc<Public>, mount: &str) -> Self {
+    pub fn new(state: Arc<AppState>, mount: &str) -> Self {
         let mut router = Router::new();
         let mounts = if mount.is_empty() { vec![""] } else { vec!["", mount] };
         for prefix in &mounts {
@@ -131,22 +131,22 @@ impl Front {
                 .route(&format!("{prefix}/.well-known/jwks.json"), any(keys::answer));
             router = script::route(router, prefix);
         }
-        let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(public.clone());
-        let router = match public.login.get() {
-            Some(door) => router.merge(login_routes(&public, door, &mounts)),
+        let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(state.clone());
+        let router = match state.login.get() {
+            Some(service) => router.merge(login_routes(&state, service, &mounts)),
             None => router,
         };
-        let tokens = Arc::new(TokenPaths::new(&mounts, &public.parts().token));
-        Self { public, tokens, router }
+        let tokens = Arc::new(TokenPaths::new(&mounts, &state.snapshot().token));
+        Self { state, tokens, router }
     }
 
     /// Answers one request. Never fails: a handler that panics is a 500 of its own and nobody else's.
     pub async fn handle(&self, request: Request) -> Response {
-        self.public.metrics.in_flight.inc();
-        let id = self.public.ids.of(request.headers());
-        let inspected = inspect(&self.public.parts.load(), &request);
+        self.state.metrics.in_flight.inc();
+        let id = self.state.ids.of(request.headers());
+        let inspected = inspect(&self.state.snapshot.load(), &request);
         let response = if let Err(problem) = inspected {
-            self.public.metrics.refused("", problem.code(), problem.reason());
+            self.state.metrics.refused("", problem.code(), problem.reason());
             tracing::info!(request = id.as_str(), code = problem.code(), reason = problem.reason(), "request refused");
             problem.response()
         } else {
@@ -156,13 +156,13 @@ impl Front {
                 Problem::Misconfigured("panic").response()
             })
         };
-        self.public.metrics.in_flight.dec();
+        self.state.metrics.in_flight.dec();
         response
     }
 
     async fn route(&self, mut request: Request, id: &RequestId) -> Response {
         if self.tokens.include(request.uri().path()) {
-            return token::answer(&self.public, request, id).await;
+            return token::answer(&self.state, request, id).await;
         }
         request.extensions_mut().insert(id.clone());
         let Ok(response) = self.router.clone().oneshot(request).await;
@@ -200,25 +200,25 @@ fn is_one_segment(path: &str) -> bool {
 
 /// Our own login. A listed page's browser asks before it logs anybody out, because the browser module sends headers of its
 /// own; that is a question about origins, and has the answer it has everywhere.
-fn login_routes(public: &Arc<Public>, door: &Arc<Door>, mounts: &[&str]) -> Router {
+fn login_routes(state: &Arc<AppState>, service: &Arc<LoginService>, mounts: &[&str]) -> Router {
     let mut asked = Router::new();
     for prefix in mounts {
         asked = asked.route(&format!("{prefix}/logout"), options(before_logout));
     }
-    asked.with_state(public.clone()).merge(login::front::routes(door.clone(), mounts))
+    asked.with_state(state.clone()).merge(login::front::routes(service.clone(), mounts))
 }
 
-async fn before_logout(State(public): State<Arc<Public>>, headers: HeaderMap) -> Response {
-    let parts = public.parts();
-    parts.origins.preflight(parts.widgets.origins(), "GET, POST, OPTIONS", &headers)
+async fn before_logout(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    let snapshot = state.snapshot();
+    snapshot.origins.preflight(snapshot.widgets.origins(), "GET, POST, OPTIONS", &headers)
 }
 
 /// The same rules on every route and every method (H-8).
-fn inspect(parts: &Parts, request: &Request<Body>) -> Result<(), Problem> {
+fn inspect(snapshot: &Snapshot, request: &Request<Body>) -> Result<(), Problem> {
     if !is_plain_path(request.uri().path()) {
         return Err(Problem::NotFound);
     }
-    parts.guard.inspect(request.headers()).map_err(Problem::BadRequest)
+    snapshot.guard.inspect(request.headers()).map_err(Problem::BadRequest)
 }
 
 /// A path that means the same to every proxy on the way: no encoding, no dot segments, no empty segments (RT-1).

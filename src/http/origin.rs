@@ -56,7 +56,7 @@ const PAGE_HEADERS: &str = "Accept, Content-Type, X-Requested-By, X-Request-Id";
 
 /// Why a page may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Stranger {
+pub enum OriginError {
     /// A page of another origin that is not listed.
     #[error("the page's origin is not listed in ALLOWED_ORIGINS")]
     NotListed,
@@ -80,7 +80,7 @@ pub enum Stranger {
     NoHeader,
 }
 
-impl Stranger {
+impl OriginError {
     /// The word for logs and metrics.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -98,7 +98,7 @@ impl Stranger {
 
 /// How an admitted page may read the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admitted {
+pub enum RequestOrigin {
     /// It is of our own origin.
     Own,
     /// It is of this listed origin.
@@ -128,7 +128,7 @@ impl OriginRules {
     #[must_use]
     pub fn preflight(&self, others: &[Listed], methods: &'static str, headers: &HeaderMap) -> Response {
         let Some(origin) = listed_origin(others, headers) else {
-            return Problem::Origin(Stranger::NotListed).response();
+            return Problem::Origin(OriginError::NotListed).response();
         };
         let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
         let headers = response.headers_mut();
@@ -144,22 +144,22 @@ impl OriginRules {
     /// Whether the page that made this request may ask, where pages of our own origin and of these others may.
     ///
     /// # Errors
-    /// [`Stranger`] when it may not.
-    pub fn admit(&self, others: &[Listed], headers: &HeaderMap) -> Result<Admitted, Stranger> {
+    /// [`OriginError`] when it may not.
+    pub fn admit(&self, others: &[Listed], headers: &HeaderMap) -> Result<RequestOrigin, OriginError> {
         check_is_fetch(headers)?;
         let origin = one(headers, &ORIGIN)?;
         if origin == Some(b"null") {
-            return Err(Stranger::Opaque);
+            return Err(OriginError::Opaque);
         }
         let listed = || listed_for(others, origin);
         match one(headers, &SEC_FETCH_SITE)? {
-            Some(b"same-origin") => Ok(Admitted::Own),
-            Some(b"cross-site") if listed().is_some() && !self.cross_site => Err(Stranger::CrossSite),
-            Some(b"same-site" | b"cross-site") => listed().ok_or(Stranger::NotListed),
-            Some(b"none") => Err(Stranger::Navigation),
-            _ if origin.is_none() => Err(Stranger::Unknown),
-            _ if self.is_own(origin) => Ok(Admitted::Own),
-            _ => listed().ok_or(Stranger::NotListed),
+            Some(b"same-origin") => Ok(RequestOrigin::Own),
+            Some(b"cross-site") if listed().is_some() && !self.cross_site => Err(OriginError::CrossSite),
+            Some(b"same-site" | b"cross-site") => listed().ok_or(OriginError::NotListed),
+            Some(b"none") => Err(OriginError::Navigation),
+            _ if origin.is_none() => Err(OriginError::Unknown),
+            _ if self.is_own(origin) => Ok(RequestOrigin::Own),
+            _ => listed().ok_or(OriginError::NotListed),
         }
     }
 
@@ -181,35 +181,35 @@ pub fn listed_origin(others: &[Listed], headers: &HeaderMap) -> Option<HeaderVal
         return None;
     }
     match listed_for(others, one(headers, &ORIGIN).ok()?)? {
-        Admitted::Listed(origin) => Some(origin),
-        Admitted::Own => None,
+        RequestOrigin::Listed(origin) => Some(origin),
+        RequestOrigin::Own => None,
     }
 }
 
-fn listed_for(others: &[Listed], origin: Option<&[u8]>) -> Option<Admitted> {
+fn listed_for(others: &[Listed], origin: Option<&[u8]>) -> Option<RequestOrigin> {
     let origin = origin?;
     let found = others.iter().find(|(known, _)| known.is(origin));
-    found.map(|(_, value)| Admitted::Listed(value.clone()))
+    found.map(|(_, value)| RequestOrigin::Listed(value.clone()))
 }
 
 /// A browser says what it fetches for: only script may, never a navigation, an image or a frame (B-4).
-fn check_is_fetch(headers: &HeaderMap) -> Result<(), Stranger> {
+fn check_is_fetch(headers: &HeaderMap) -> Result<(), OriginError> {
     match one(headers, &SEC_FETCH_MODE)? {
         None | Some(b"cors" | b"same-origin") => {}
-        Some(b"navigate") => return Err(Stranger::Navigation),
-        Some(_) => return Err(Stranger::NotFetch),
+        Some(b"navigate") => return Err(OriginError::Navigation),
+        Some(_) => return Err(OriginError::NotFetch),
     }
     match one(headers, &SEC_FETCH_DEST)? {
         None | Some(b"empty") => Ok(()),
-        Some(_) => Err(Stranger::NotFetch),
+        Some(_) => Err(OriginError::NotFetch),
     }
 }
 
 /// The one value of a header; two are no browser's doing.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Stranger> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, OriginError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(HeaderValue::as_bytes);
-    if values.next().is_some() { Err(Stranger::Unknown) } else { Ok(first) }
+    if values.next().is_some() { Err(OriginError::Unknown) } else { Ok(first) }
 }
 
 /// Whether the request says anything about the page it comes from.

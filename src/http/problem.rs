@@ -10,9 +10,9 @@ use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::guard::Trick;
+use super::guard::HeaderAttack;
 use super::headers::private;
-use super::origin::Stranger;
+use super::origin::OriginError;
 use crate::connector::{ConnectorFault, RefreshFault};
 use crate::issuance::Refusal;
 
@@ -27,9 +27,9 @@ pub enum Problem {
     /// The issuer refused.
     Refused(Refusal),
     /// The page may not ask.
-    Origin(Stranger),
+    Origin(OriginError),
     /// The request tries to confuse us.
-    BadRequest(Trick),
+    BadRequest(HeaderAttack),
     /// This visitor asked too often.
     RateLimited(Duration),
     /// There is no such route or widget.
@@ -134,7 +134,7 @@ impl Problem {
         match self {
             Self::Refused(refusal) => refusal.reason(),
             Self::Origin(stranger) => stranger.reason(),
-            Self::BadRequest(trick) => trick.reason(),
+            Self::BadRequest(attack) => attack.reason(),
             Self::RateLimited(_) => "visitor",
             Self::NotFound => "route",
             Self::Method(_) => "method",
@@ -148,7 +148,7 @@ impl Problem {
     /// A sentence that helps whoever debugs the page; only where it can be given without telling anything.
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Refused(Refusal::IdentityIncomplete(lack)) => Some(lack.to_string()),
+            Self::Refused(Refusal::IdentityIncomplete(missing)) => Some(missing.to_string()),
             Self::Origin(stranger) => Some(stranger.to_string()),
             _ => None,
         }

@@ -18,7 +18,7 @@ use super::headers::{JSON, private, share_with};
 use super::origin::listed_origin;
 use super::problem::Problem;
 use super::token::{TicketFields, client_of, may_ask, ticket_fields, widget_of};
-use super::{Parts, Public, RequestId};
+use super::{AppState, RequestId, Snapshot};
 use crate::connector::ticket::Ticket;
 use crate::issuance::refresh_in;
 use crate::observe::audit::Record;
@@ -48,17 +48,17 @@ struct Renewed<'a> {
 }
 
 /// Answers one request for renewal, and writes down what came of it.
-pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Response {
-    let began = public.clock.monotonic();
-    let parts = public.parts();
+pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Response {
+    let began = state.clock.monotonic();
+    let snapshot = state.snapshot();
     let (head, body) = request.into_parts();
-    let Some(widget) = widget_of(&parts, head.uri.path(), "refresh").filter(|w| w.connector.is_some()) else {
+    let Some(widget) = widget_of(&snapshot, head.uri.path(), "refresh").filter(|w| w.connector.is_some()) else {
         return Problem::NotFound.response();
     };
     if head.method == Method::OPTIONS {
-        return parts.origins.preflight(&widget.origins, "POST, OPTIONS", &head.headers);
+        return snapshot.origins.preflight(&widget.origins, "POST, OPTIONS", &head.headers);
     }
-    let (session, result) = decide(&public, &parts, widget, &head, body).await;
+    let (session, result) = decide(&state, &snapshot, widget, &head, body).await;
     let record = Record {
         request_id: head.extensions.get::<RequestId>().map_or("", RequestId::as_str),
         outcome: result.as_ref().map_or_else(Problem::code, |_| "renewed"),
@@ -68,46 +68,46 @@ pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Resp
         subject: session.as_ref().map(|s| &s.identity.subject),
         token_id: "",
         expires_at: 0,
-        client: client_of(&public, &parts, &head),
-        took: public.clock.monotonic().saturating_sub(began),
+        client: client_of(&state, &snapshot, &head),
+        took: state.clock.monotonic().saturating_sub(began),
     };
-    public.audit.record(&record);
+    state.audit.record(&record);
     let mut response = match result {
         Ok(ticket) => renewed(&ticket),
         Err(problem) => {
-            public.metrics.refused(&widget.name, problem.code(), problem.reason());
+            state.metrics.refused(&widget.name, problem.code(), problem.reason());
             problem.response()
         }
     };
     if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
-        share_with(response.headers_mut(), &origin, parts.origins.cross_site);
+        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
     }
     response
 }
 
 type Decision = (Option<Session>, Result<Ticket, Problem>);
 
-async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head, body: Body) -> Decision {
-    let ask = match read(public, parts, widget, head, body).await {
+async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &Head, body: Body) -> Decision {
+    let ask = match read(state, snapshot, widget, head, body).await {
         Ok(ask) => ask,
         Err(problem) => return (None, Err(problem)),
     };
-    let session = match parts.issuer.session(head).await {
+    let session = match snapshot.issuer.session(head).await {
         Ok(session) => session,
         Err(refusal) => return (None, Err(Problem::Refused(refusal))),
     };
-    if let Err(wait) = public.limiter.take(&widget.name, session.identity.subject.as_str()) {
+    if let Err(wait) = state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
     }
-    let result = parts.issuer.renew(widget, &session, &ask.renewal, &ask.token).await.map_err(Problem::Refused);
+    let result = snapshot.issuer.renew(widget, &session, &ask.renewal, &ask.token).await.map_err(Problem::Refused);
     (Some(session), result)
 }
 
-async fn read(public: &Public, parts: &Parts, widget: &Widget, head: &Head, body: Body) -> Result<Ask, Problem> {
+async fn read(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &Head, body: Body) -> Result<Ask, Problem> {
     if head.method != Method::POST {
         return Err(Problem::Method("POST, OPTIONS"));
     }
-    may_ask(public, parts, widget, head, BODY_MAX)?;
+    may_ask(state, snapshot, widget, head, BODY_MAX)?;
     let read = tokio::time::timeout(BODY_DEADLINE, to_bytes(body, BODY_MAX)).await;
     let bytes = read.map_err(|_| Problem::Unreadable)?.map_err(|_| Problem::TooLarge)?;
     serde_json::from_slice(&bytes).map_err(|_| Problem::Unreadable)

@@ -20,7 +20,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::Public;
+use super::AppState;
 use super::problem::Problem;
 
 const SOURCE: &str = include_str!("../browser/countersign.js");
@@ -95,7 +95,7 @@ pub static SCRIPTS: LazyLock<[Script; 3]> = LazyLock::new(|| {
 });
 
 /// Adds the routes of every script below `prefix`.
-pub fn route(mut router: Router<Arc<Public>>, prefix: &str) -> Router<Arc<Public>> {
+pub fn route(mut router: Router<Arc<AppState>>, prefix: &str) -> Router<Arc<AppState>> {
     for script in SCRIPTS.iter() {
         let at = |caching: HeaderValue| {
             any(move |method: Method, headers: HeaderMap| async move { script.answer(&method, &headers, caching) })

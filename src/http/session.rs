@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::headers::{JSON, private, share_with};
 use super::origin::listed_origin;
 use super::problem::Problem;
-use super::{Parts, Public};
+use super::{AppState, Snapshot};
 use crate::base::clock::UnixTime;
 use crate::issuance::Refusal;
 use crate::session::Session;
@@ -20,31 +20,31 @@ use crate::session::Session;
 const METHODS: &str = "GET, OPTIONS";
 
 /// Answers one page. A page that may fetch a token of any widget may ask; the same rules about origins hold.
-pub async fn answer(State(public): State<Arc<Public>>, request: Request) -> Response {
-    let parts = public.parts();
+pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Response {
+    let snapshot = state.snapshot();
     let (head, _body) = request.into_parts();
-    let others = parts.widgets.origins();
+    let others = snapshot.widgets.origins();
     if head.method == Method::OPTIONS {
-        return parts.origins.preflight(others, METHODS, &head.headers);
+        return snapshot.origins.preflight(others, METHODS, &head.headers);
     }
-    let mut response = match find(&parts, &head).await {
-        Ok(Some(session)) => private(StatusCode::OK, JSON, describe(&session, public.clock.now()).to_string()),
-        Ok(None) => private(StatusCode::OK, JSON, nobody(&public).to_string()),
+    let mut response = match find(&snapshot, &head).await {
+        Ok(Some(session)) => private(StatusCode::OK, JSON, describe(&session, state.clock.now()).to_string()),
+        Ok(None) => private(StatusCode::OK, JSON, nobody(&state).to_string()),
         Err(problem) => problem.response(),
     };
     if let Some(origin) = listed_origin(others, &head.headers) {
-        share_with(response.headers_mut(), &origin, parts.origins.cross_site);
+        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
     }
     response
 }
 
 /// Nobody is an answer here, not a refusal: a page asks in order to know. An outage stays one.
-async fn find(parts: &Parts, head: &Head) -> Result<Option<Session>, Problem> {
+async fn find(snapshot: &Snapshot, head: &Head) -> Result<Option<Session>, Problem> {
     if head.method != Method::GET {
         return Err(Problem::Method(METHODS));
     }
-    parts.origins.admit(parts.widgets.origins(), &head.headers).map_err(Problem::Origin)?;
-    match parts.issuer.session(head).await {
+    snapshot.origins.admit(snapshot.widgets.origins(), &head.headers).map_err(Problem::Origin)?;
+    match snapshot.issuer.session(head).await {
         Ok(session) => Ok(Some(session)),
         Err(Refusal::LoginRequired) => Ok(None),
         Err(refusal) => Err(Problem::Refused(refusal)),
@@ -52,10 +52,10 @@ async fn find(parts: &Parts, head: &Head) -> Result<Option<Session>, Problem> {
 }
 
 /// Where our own login is, if there is one; what the host's own is, the page knows.
-fn nobody(public: &Public) -> Value {
+fn nobody(state: &AppState) -> Value {
     let mut answer = json!({ "logged_in": false });
-    if let Some(door) = public.login.get() {
-        answer["login_url"] = door.address().into();
+    if let Some(service) = state.login.get() {
+        answer["login_url"] = service.address().into();
     }
     answer
 }

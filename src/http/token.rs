@@ -14,9 +14,9 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use super::headers::{JSON, private, share_with};
-use super::origin::{Stranger, has_fetch_metadata, listed_origin};
+use super::origin::{OriginError, has_fetch_metadata, listed_origin};
 use super::problem::Problem;
-use super::{Parts, Public, RequestId, input};
+use super::{AppState, RequestId, Snapshot, input};
 use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
 use crate::issuance::Issued;
@@ -137,7 +137,7 @@ impl TokenRules {
         let Some((name, value)) = &self.header else { return Ok(()) };
         let sent = head.headers.get(name);
         let right = sent.is_some_and(|sent| value.as_ref().is_none_or(|value| value == sent));
-        if right { Ok(()) } else { Err(Problem::Origin(Stranger::NoHeader)) }
+        if right { Ok(()) } else { Err(Problem::Origin(OriginError::NoHeader)) }
     }
 }
 
@@ -163,17 +163,17 @@ fn check_body(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
 }
 
 /// Answers one request for a token, and writes down what came of it.
-pub async fn answer(public: &Public, request: Request, id: &RequestId) -> Response {
-    let began = public.clock.monotonic();
-    let parts = public.parts();
+pub async fn answer(state: &AppState, request: Request, id: &RequestId) -> Response {
+    let began = state.clock.monotonic();
+    let snapshot = state.snapshot();
     let (head, _body) = request.into_parts();
-    let Some((widget, shape)) = addressed(&parts, head.uri.path()) else { return Problem::NotFound.response() };
+    let Some((widget, shape)) = addressed(&snapshot, head.uri.path()) else { return Problem::NotFound.response() };
     if head.method == Method::OPTIONS {
-        return parts.origins.preflight(&widget.origins, parts.token.allowed(), &head.headers);
+        return snapshot.origins.preflight(&widget.origins, snapshot.token.allowed(), &head.headers);
     }
-    let (session, result) = decide(public, &parts, widget, &head).await;
-    let took = public.clock.monotonic().saturating_sub(began);
-    public.metrics.took(took);
+    let (session, result) = decide(state, &snapshot, widget, &head).await;
+    let took = state.clock.monotonic().saturating_sub(began);
+    state.metrics.took(took);
     let record = Record {
         request_id: id.as_str(),
         outcome: "issued",
@@ -183,15 +183,15 @@ pub async fn answer(public: &Public, request: Request, id: &RequestId) -> Respon
         subject: session.as_ref().map(|s| &s.identity.subject),
         token_id: "",
         expires_at: 0,
-        client: client_of(public, &parts, &head),
+        client: client_of(state, &snapshot, &head),
         took,
     };
     let mut response = match result {
-        Ok(issued) => granted(public, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
-        Err(problem) => denied(public, widget, &problem, record),
+        Ok(issued) => granted(state, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
+        Err(problem) => denied(state, widget, &problem, record),
     };
     if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
-        share_with(response.headers_mut(), &origin, parts.origins.cross_site);
+        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
     }
     response
 }
@@ -199,71 +199,71 @@ pub async fn answer(public: &Public, request: Request, id: &RequestId) -> Respon
 /// Who asked, when somebody was found, and what came of it.
 type Decision = (Option<Session>, Result<Issued, Problem>);
 
-async fn decide(public: &Public, parts: &Parts, widget: &Widget, head: &Head) -> Decision {
-    if let Err(problem) = may_ask(public, parts, widget, head, BODY_MAX) {
+async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &Head) -> Decision {
+    if let Err(problem) = may_ask(state, snapshot, widget, head, BODY_MAX) {
         return (None, Err(problem));
     }
-    let session = match parts.issuer.session(head).await {
+    let session = match snapshot.issuer.session(head).await {
         Ok(session) => session,
         Err(refusal) => return (None, Err(Problem::Refused(refusal))),
     };
-    if let Err(wait) = public.limiter.take(&widget.name, session.identity.subject.as_str()) {
+    if let Err(wait) = state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
     }
     let page = input::read(widget, head.uri.query());
-    let result = parts.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
+    let result = snapshot.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
     (Some(session), result)
 }
 
 /// What every request must meet before its session is looked at: the method, the body, the header, and the page.
 pub(super) fn may_ask(
-    public: &Public,
-    parts: &Parts,
+    state: &AppState,
+    snapshot: &Snapshot,
     widget: &Widget,
     head: &Head,
     body_max: usize,
 ) -> Result<(), Problem> {
-    parts.token.check(head, body_max)?;
+    snapshot.token.check(head, body_max)?;
     if !has_fetch_metadata(&head.headers) {
-        public.metrics.fetch_metadata_absent.inc();
+        state.metrics.fetch_metadata_absent.inc();
     }
-    parts.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
+    snapshot.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
 }
 
 /// The widget that a path names, and the media type when the path itself asks for the bare token.
-fn addressed<'a>(parts: &'a Parts, path: &str) -> Option<(&'a Widget, Option<HeaderValue>)> {
-    if let Some(widget) = parts.token.alias(path) {
-        return parts.widgets.get(Some(widget)).map(|widget| (widget, Some(JWT)));
+fn addressed<'a>(snapshot: &'a Snapshot, path: &str) -> Option<(&'a Widget, Option<HeaderValue>)> {
+    if let Some(widget) = snapshot.token.alias(path) {
+        return snapshot.widgets.get(Some(widget)).map(|widget| (widget, Some(JWT)));
     }
-    widget_of(parts, path, "token").map(|widget| (widget, None))
+    widget_of(snapshot, path, "token").map(|widget| (widget, None))
 }
 
 /// The widget named after `route`, or the first widget when the path ends there.
-pub(super) fn widget_of<'a>(parts: &'a Parts, path: &str, route: &str) -> Option<&'a Widget> {
+pub(super) fn widget_of<'a>(snapshot: &'a Snapshot, path: &str, route: &str) -> Option<&'a Widget> {
     let mut segments = path.rsplit('/');
     let last = segments.next().unwrap_or_default();
     let named = segments.next() == Some(route);
-    parts.widgets.get(named.then_some(last))
+    snapshot.widgets.get(named.then_some(last))
 }
 
-pub(super) fn client_of(public: &Public, parts: &Parts, head: &Head) -> Option<IpAddr> {
+pub(super) fn client_of(state: &AppState, snapshot: &Snapshot, head: &Head) -> Option<IpAddr> {
     let peer = head.extensions.get::<Peer>()?;
-    let client = parts.proxies.client(*peer, &head.headers);
+    let client = snapshot.proxies.client(*peer, &head.headers);
     if client.contradiction {
-        public.metrics.forwarded_contradictions.inc();
+        state.metrics.forwarded_contradictions.inc();
     }
     client.address
 }
 
 fn granted(
-    public: &Public,
+    state: &AppState,
     widget: &Widget,
     issued: &Issued,
     bare: Option<HeaderValue>,
     record: Record<'_>,
 ) -> Response {
-    public.metrics.issued(&widget.name, record.source);
-    public.audit.record(&Record {
+    state.metrics.issued(&widget.name, record.source);
+    state.audit.record(&Record {
         token_id: issued.id.as_deref().unwrap_or_default(),
         expires_at: issued.expires_at.0,
         ..record
@@ -274,10 +274,10 @@ fn granted(
     }
 }
 
-fn denied(public: &Public, widget: &Widget, problem: &Problem, record: Record<'_>) -> Response {
+fn denied(state: &AppState, widget: &Widget, problem: &Problem, record: Record<'_>) -> Response {
     let (code, reason) = (problem.code(), problem.reason());
-    public.metrics.refused(&widget.name, code, reason);
-    public.audit.record(&Record { outcome: code, reason, ..record });
+    state.metrics.refused(&widget.name, code, reason);
+    state.audit.record(&Record { outcome: code, reason, ..record });
     if code == "misconfigured" {
         tracing::error!(request = record.request_id, widget = %widget.name, reason, "a token could not be made");
     }

@@ -1,7 +1,7 @@
 //! Local accounts: for organisations without a login of their own, and for trying things out.
 
-pub mod book;
-pub mod patience;
+pub mod store;
+pub mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::config::env::{Env, Var};
-use crate::login::accounts::book::{Book, PASSWORD_MOST};
-use crate::login::accounts::patience::Patience;
+use crate::login::accounts::store::{AccountStore, PASSWORD_MOST};
+use crate::login::accounts::throttle::LoginThrottle;
 use crate::session::identity::Identity;
 
 /// The accounts.
@@ -43,7 +43,7 @@ pub enum Denied {
 /// The accounts, and who may try when.
 #[derive(Debug, Clone)]
 pub struct Accounts {
-    book: Arc<Book>,
+    store: Arc<AccountStore>,
     gate: Gate,
 }
 
@@ -51,7 +51,7 @@ pub struct Accounts {
 #[derive(Debug, Clone)]
 pub struct Gate {
     /// Who has tried how often.
-    pub patience: Arc<Patience>,
+    pub throttle: Arc<LoginThrottle>,
     working: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -59,9 +59,9 @@ pub struct Gate {
 impl Gate {
     /// Nobody has tried anything yet.
     #[must_use]
-    pub fn new(patience: Patience) -> Self {
+    pub fn new(throttle: LoginThrottle) -> Self {
         let working = Arc::new(Semaphore::new(AT_ONCE));
-        Self { patience: Arc::new(patience), working, waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)) }
+        Self { throttle: Arc::new(throttle), working, waiting: Arc::new(Semaphore::new(AT_ONCE + WAITING)) }
     }
 }
 
@@ -70,7 +70,7 @@ impl Accounts {
     pub const VARS: &[&Var] = &[&ACCOUNTS];
 
     /// Reads the accounts; `None` after naming what is wrong.
-    pub fn read(env: &mut Env) -> Option<Arc<Book>> {
+    pub fn read(env: &mut Env) -> Option<Arc<AccountStore>> {
         let Some(text) = env.text(&ACCOUNTS) else {
             env.mistake_in(
                 &ACCOUNTS,
@@ -78,12 +78,12 @@ impl Accounts {
             );
             return None;
         };
-        match Book::parse(&text) {
-            Ok(book) if book.accounts().is_empty() => {
+        match AccountStore::parse(&text) {
+            Ok(store) if store.accounts().is_empty() => {
                 env.mistake_in(&ACCOUNTS, "holds no account; `countersign accounts add` adds one");
                 None
             }
-            Ok(book) => Some(Arc::new(book)),
+            Ok(store) => Some(Arc::new(store)),
             Err(problem) => {
                 env.mistake_in(&ACCOUNTS, &problem.to_string());
                 None
@@ -93,8 +93,8 @@ impl Accounts {
 
     /// These accounts behind this gate.
     #[must_use]
-    pub fn new(book: Arc<Book>, gate: Gate) -> Self {
-        Self { book, gate }
+    pub fn new(store: Arc<AccountStore>, gate: Gate) -> Self {
+        Self { store, gate }
     }
 
     /// Whose name and password these are.
@@ -109,13 +109,13 @@ impl Accounts {
         address: Option<IpAddr>,
     ) -> Result<Identity, Denied> {
         let place = self.gate.waiting.clone().try_acquire_owned().map_err(|_| Denied::Busy)?;
-        let attempt = self.gate.patience.admit(username, address).map_err(Denied::TooMany)?;
+        let attempt = self.gate.throttle.admit(username, address).map_err(Denied::TooMany)?;
         let turn = self.gate.working.clone().acquire_owned().await.map_err(|_| Denied::Busy)?;
-        let (book, name) = (self.book.clone(), username.to_owned());
+        let (store, name) = (self.store.clone(), username.to_owned());
         // The work goes on when the visitor hangs up, so it is the work that holds the place and the turn.
         let work = move || {
             let _held = (place, turn);
-            book.check(&name, &password)
+            store.check(&name, &password)
         };
         let checked = tokio::task::spawn_blocking(work).await;
         let identity = checked.ok().flatten().ok_or(Denied::Wrong)?;

@@ -23,9 +23,9 @@ use crate::login::oidc::{Answer, Failed, Oidc};
 use crate::login::pages::{self, LoginForm, private, see_other, try_again_in, with_cookies};
 use crate::login::return_to::ReturnTo;
 use crate::login::senders::Sender;
-use crate::login::sessions::{Arrival, Visit};
+use crate::login::sessions::{LoginSession, NewLogin};
 use crate::login::transaction::Transaction;
-use crate::login::{Door, Event, Login, Method};
+use crate::login::{Event, Login, LoginService, Method};
 use crate::net::peer::Peer;
 use crate::session::identity::Subject;
 use crate::store::Down;
@@ -40,7 +40,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(5);
 
 /// The routes, at the root and under each of `mounts`.
-pub fn routes(door: Arc<Door>, mounts: &[&str]) -> Router {
+pub fn routes(service: Arc<LoginService>, mounts: &[&str]) -> Router {
     let get = MethodFilter::GET;
     let mut router = Router::new();
     for prefix in mounts {
@@ -54,7 +54,7 @@ pub fn routes(door: Arc<Door>, mounts: &[&str]) -> Router {
             .route(&format!("{prefix}/logout"), on(get, ask_logout).on(MethodFilter::POST, logout))
             .route(&format!("{prefix}/logout/backchannel"), on(MethodFilter::POST, back_channel));
     }
-    router.with_state(door)
+    router.with_state(service)
 }
 
 /// A look that changes nothing must not begin a login or use one up; the router would take HEAD for GET.
@@ -64,25 +64,25 @@ async fn only_get() -> Response {
     response
 }
 
-/// One request at the door: the configuration it began with, and what is known of it.
+/// One request at the service: the configuration it began with, and what is known of it.
 struct Visitor<'a> {
-    door: &'a Door,
+    service: &'a LoginService,
     login: &'a Login,
     headers: &'a HeaderMap,
     client: Option<IpAddr>,
-    wishes: Wishes,
+    wishes: LoginParams,
 }
 
 /// What the page that began a login asked for, as it asked: whoever has to begin anew is led where they were going. It is
 /// looked at only by [`begin`].
 #[derive(Debug, Default)]
-struct Wishes {
+struct LoginParams {
     return_to: Option<String>,
     popup: Option<String>,
     origin: Option<String>,
 }
 
-impl Wishes {
+impl LoginParams {
     fn read(query: &str) -> Self {
         let value = |wanted: &str| {
             let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == wanted);
@@ -104,23 +104,23 @@ impl Wishes {
     }
 }
 
-impl Door {
+impl LoginService {
     fn visitor<'a>(&'a self, login: &'a Login, head: &'a Parts) -> Visitor<'a> {
         let peer = head.extensions.get::<Peer>();
         let client = peer.and_then(|peer| login.proxies.client(*peer, &head.headers).address);
-        let wishes = Wishes::read(head.uri.query().unwrap_or_default());
-        Visitor { door: self, login, headers: &head.headers, client, wishes }
+        let wishes = LoginParams::read(head.uri.query().unwrap_or_default());
+        Visitor { service: self, login, headers: &head.headers, client, wishes }
     }
 }
 
 impl Visitor<'_> {
     fn now(&self) -> UnixTime {
-        self.door.clock.now()
+        self.service.clock.now()
     }
 
     fn report(&self, what: &'static str, outcome: &'static str, reason: &'static str, subject: Option<&Subject>) {
         let method = self.login.method.name();
-        (self.door.report)(&Event { what, outcome, reason, method, subject, client: self.client });
+        (self.service.report)(&Event { what, outcome, reason, method, subject, client: self.client });
     }
 
     /// The address that attempts are counted against. When this very machine asks and no proxy is named, it is a proxy all
@@ -175,11 +175,11 @@ impl Visitor<'_> {
     }
 
     /// Begins the visit and sends the visitor on.
-    async fn arrived(&self, arrival: Arrival, transaction: &Transaction) -> Response {
-        let subject = arrival.identity.subject.clone();
+    async fn arrived(&self, new_login: NewLogin, transaction: &Transaction) -> Response {
+        let subject = new_login.identity.subject.clone();
         // A form of ours comes with the session's cookie, the provider's redirect does not.
-        let before = self.login.visits.id(self.headers).or_else(|| transaction.session_before());
-        match self.login.visits.begin(arrival, before).await {
+        let before = self.login.sessions.id(self.headers).or_else(|| transaction.session_before());
+        match self.login.sessions.begin(new_login, before).await {
             Ok(Some(cookie)) => {
                 self.report("login", "granted", "", Some(&subject));
                 let lines = [Some(cookie), transaction.remove()];
@@ -194,7 +194,7 @@ impl Visitor<'_> {
     async fn used_up(&self, state: &str) -> Result<Transaction, Response> {
         let now = self.now();
         let transaction = Transaction::of(self.headers, state, now).ok_or_else(|| self.over("no_transaction"))?;
-        match transaction.use_up(self.login.visits.store(), now).await {
+        match transaction.use_up(self.login.sessions.store(), now).await {
             Ok(true) => Ok(transaction),
             Ok(false) => Err(self.over("replayed")),
             Err(down) => Err(self.unavailable(down.reason())),
@@ -203,10 +203,10 @@ impl Visitor<'_> {
 }
 
 /// `GET /login`: begins a login and sends the visitor to the provider, or shows the form.
-async fn start(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn start(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let login = door.login.load_full();
-    let visitor = door.visitor(&login, &head);
+    let login = service.login.load_full();
+    let visitor = service.visitor(&login, &head);
     let transaction = begin(&visitor);
     let cookies = transaction.cookies(&head.headers);
     match &login.method {
@@ -231,15 +231,15 @@ fn begin(visitor: &Visitor<'_>) -> Transaction {
         let opener = wishes.origin.as_deref().unwrap_or_else(|| site.senders.own().as_str());
         transaction.opener = site.senders.known(opener).map(ToString::to_string);
     }
-    transaction.before = visitor.login.visits.id(visitor.headers).map(|id| id.to_string());
+    transaction.before = visitor.login.sessions.id(visitor.headers).map(|id| id.to_string());
     transaction
 }
 
 /// `GET /login/callback`: the visitor comes back from the provider.
-async fn callback(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn callback(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let login = door.login.load_full();
-    let mut visitor = door.visitor(&login, &head);
+    let login = service.login.load_full();
+    let mut visitor = service.visitor(&login, &head);
     let Method::Oidc(oidc) = &login.method else { return visitor.over("no_callback") };
     let answer = Answer::read(head.uri.query().unwrap_or_default());
     let Some((answer, state)) = answer.and_then(|a| a.state.clone().map(|state| (a, state))) else {
@@ -247,21 +247,21 @@ async fn callback(State(door): State<Arc<Door>>, request: Request) -> Response {
     };
     // Each costs a call to the provider and a row in the store.
     let from = visitor.counted_address().map(|address| address.to_string()).unwrap_or_default();
-    if let Err(wait) = door.returns.take("callback", &from) {
+    if let Err(wait) = service.returns.take("callback", &from) {
         return visitor.too_many(wait);
     }
     let transaction = match visitor.used_up(&state).await {
         Ok(transaction) => transaction,
         Err(response) => return response,
     };
-    visitor.wishes = Wishes::of(&transaction);
+    visitor.wishes = LoginParams::of(&transaction);
     let response = come_back(&visitor, oidc, &answer, &transaction).await;
     with_cookies(response, transaction.remove())
 }
 
 async fn come_back(visitor: &Visitor<'_>, oidc: &Oidc, answer: &Answer, transaction: &Transaction) -> Response {
     match oidc.finish(answer, transaction).await {
-        Ok(arrival) => visitor.arrived(arrival, transaction).await,
+        Ok(new_login) => visitor.arrived(new_login, transaction).await,
         Err(Failed::Declined(reason)) => visitor.refused(StatusCode::FORBIDDEN, reason, "The login was not completed."),
         Err(Failed::Rejected(reason)) => {
             let sentence = "What the login service answered cannot be accepted. Please log in again.";
@@ -272,10 +272,10 @@ async fn come_back(visitor: &Visitor<'_>, oidc: &Oidc, answer: &Answer, transact
 }
 
 /// `POST /login/password`: name and password.
-async fn password(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn password(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let login = door.login.load_full();
-    let visitor = door.visitor(&login, &head);
+    let login = service.login.load_full();
+    let visitor = service.visitor(&login, &head);
     let Method::Accounts(accounts) = &login.method else { return visitor.over("no_accounts") };
     if login.site.senders.sender(&head.headers) != Sender::Own {
         return visitor.over("foreign_form");
@@ -306,7 +306,7 @@ async fn try_password(
     }
     match accounts.check(&form.username, form.password.clone(), visitor.counted_address()).await {
         Ok(identity) => {
-            let arrival = Arrival {
+            let new_login = NewLogin {
                 identity,
                 method: accounts::METHOD,
                 authenticated_at: visitor.now(),
@@ -314,7 +314,7 @@ async fn try_password(
                 provider: None,
             };
             match visitor.used_up(&form.state).await {
-                Ok(_) => visitor.arrived(arrival, transaction).await,
+                Ok(_) => visitor.arrived(new_login, transaction).await,
                 Err(response) => response,
             }
         }
@@ -330,8 +330,8 @@ async fn try_password(
 }
 
 /// `GET /login/done`: the last page in a window of its own.
-async fn done(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let login = door.login.load_full();
+async fn done(State(service): State<Arc<LoginService>>, request: Request) -> Response {
+    let login = service.login.load_full();
     let query = request.uri().query().unwrap_or_default();
     let opener = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "opener");
     match opener.and_then(|(_, text)| login.site.senders.known(&text)) {
@@ -349,9 +349,9 @@ async fn style() -> Response {
 }
 
 /// `GET /logout`: asks, or says that it is done. Changes nothing: any page can make a browser ask for this address.
-async fn ask_logout(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let login = door.login.load_full();
-    match login.visits.find(request.headers()).await {
+async fn ask_logout(State(service): State<Arc<LoginService>>, request: Request) -> Response {
+    let login = service.login.load_full();
+    match login.sessions.find(request.headers()).await {
         Ok(None) => login.site.frame.logged_out(),
         // Who cannot be told whether they are logged in can still ask to be logged out.
         Ok(Some(_)) | Err(_) => login.site.frame.ask_logout(),
@@ -359,30 +359,30 @@ async fn ask_logout(State(door): State<Arc<Door>>, request: Request) -> Response
 }
 
 /// `POST /logout`: ends the session here, and for somebody who clicked, the provider's, too.
-async fn logout(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn logout(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let login = door.login.load_full();
-    let visitor = door.visitor(&login, &head);
+    let login = service.login.load_full();
+    let visitor = service.visitor(&login, &head);
     let sender = login.site.senders.sender(&head.headers);
-    if sender == Sender::Stranger {
+    if sender == Sender::Foreign {
         visitor.report("logout", "refused", "foreign_page", None);
         return visitor.message(StatusCode::FORBIDDEN, "This page may not log you out.");
     }
-    let response = match login.visits.end(&head.headers).await {
-        Ok(visit) => logged_out(&visitor, visit.as_ref(), is_navigation(&head.headers)).await,
+    let response = match login.sessions.end(&head.headers).await {
+        Ok(session) => logged_out(&visitor, session.as_ref(), is_navigation(&head.headers)).await,
         Err(down) => not_logged_out(&visitor, down),
     };
     shared_with(response, &sender)
 }
 
-async fn logged_out(visitor: &Visitor<'_>, visit: Option<&Visit>, navigates: bool) -> Response {
-    let Login { site, visits, method, .. } = visitor.login;
-    visitor.report("logout", "granted", "", visit.map(|visit| &visit.identity.subject));
+async fn logged_out(visitor: &Visitor<'_>, session: Option<&LoginSession>, navigates: bool) -> Response {
+    let Login { site, sessions, method, .. } = visitor.login;
+    visitor.report("logout", "granted", "", session.map(|session| &session.identity.subject));
     let response = if navigates {
         let back = site.after_logout.as_ref();
         let page = || format!("{}/logout", site.frame.mount);
         let absolute = back.map_or_else(|| format!("{}/logout", site.base()), |path| site.absolute(path));
-        let provider = match (method, visit.and_then(|visit| visit.provider.as_ref())) {
+        let provider = match (method, session.and_then(|session| session.provider.as_ref())) {
             (Method::Oidc(oidc), Some(provider)) => oidc.end_session(provider, &absolute).await,
             _ => None,
         };
@@ -391,7 +391,7 @@ async fn logged_out(visitor: &Visitor<'_>, visit: Option<&Visit>, navigates: boo
     } else {
         said(StatusCode::OK, &json!({ "logged_out": true }))
     };
-    with_cookies(response, [visits.cookie().remove()])
+    with_cookies(response, [sessions.cookie().remove()])
 }
 
 /// The cookie stays: without it nobody could ask again for the session to be ended.
@@ -404,10 +404,10 @@ fn not_logged_out(visitor: &Visitor<'_>, down: Down) -> Response {
 }
 
 /// `POST /logout/backchannel`: the provider says that a session of its own has ended.
-async fn back_channel(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn back_channel(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let login = door.login.load_full();
-    let visitor = door.visitor(&login, &head);
+    let login = service.login.load_full();
+    let visitor = service.visitor(&login, &head);
     let report = |outcome, reason| visitor.report("back_channel_logout", outcome, reason, None);
     let refuse = |reason| {
         report("refused", reason);
@@ -417,7 +417,7 @@ async fn back_channel(State(door): State<Arc<Door>>, request: Request) -> Respon
     let Method::Oidc(oidc) = &login.method else { return refuse("no_provider") };
     let fields = read_form(&head.headers, body).await;
     let Some(token) = fields.and_then(|fields| only(&fields, "logout_token")) else { return refuse("no_token") };
-    match oidc.back_channel(&token, &login.visits).await {
+    match oidc.back_channel(&token, &login.sessions).await {
         Ok(_) => {
             report("granted", "");
             private(StatusCode::OK, "")

@@ -24,14 +24,14 @@ use url::Url;
 
 use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
-use crate::login::accounts::book::Book;
-use crate::login::accounts::patience::Patience;
+use crate::login::accounts::store::AccountStore;
+use crate::login::accounts::throttle::LoginThrottle;
 use crate::login::accounts::{Accounts, Gate};
 use crate::login::oidc::Oidc;
 use crate::login::pages::Frame;
 use crate::login::return_to::ReturnTo;
 use crate::login::senders::Senders;
-use crate::login::sessions::{Visit, Visits};
+use crate::login::sessions::{LoginSession, LoginSessions};
 use crate::net::origin::Origin;
 use crate::net::outbound::{self, Outbound};
 use crate::net::peer::TrustedProxies;
@@ -68,7 +68,7 @@ pub const LOGOUT_RETURN_TO: Var = Var::new(
 #[derive(Debug, Clone)]
 enum Choice {
     Oidc(Box<oidc::settings::Settings>),
-    Accounts(Arc<Book>),
+    Accounts(Arc<AccountStore>),
 }
 
 /// The settings of our own login.
@@ -78,7 +78,7 @@ pub struct Settings {
     site: Site,
     outbound: Outbound,
     /// How long sessions last and what their cookie is.
-    pub visits: sessions::Settings,
+    pub sessions: sessions::Settings,
 }
 
 /// Where we are on the organisation's site.
@@ -124,27 +124,27 @@ impl Settings {
         if kind == Kind::None {
             return None;
         }
-        let visits = sessions::Settings::read(env);
+        let sessions = sessions::Settings::read(env);
         let choice = match kind {
             Kind::Oidc => oidc::settings::Settings::read(env, outbound, clock).map(|s| Choice::Oidc(Box::new(s))),
             _ => Accounts::read(env).map(Choice::Accounts),
         };
         let site = read_site(env, public_url, listed);
-        Some(Self { choice: choice?, site: site?, outbound: outbound.clone(), visits: visits? })
+        Some(Self { choice: choice?, site: site?, outbound: outbound.clone(), sessions: sessions? })
     }
 }
 
 impl Settings {
     /// Whether a visit still stands: one that began with a local account lasts no longer than the account is open, so that
     /// whoever is shut out is out at once.
-    pub fn stands(&self) -> impl Fn(&Visit) -> bool + Send + Sync + use<> {
-        let book = match &self.choice {
-            Choice::Accounts(book) => Some(book.clone()),
+    pub fn still_valid(&self) -> impl Fn(&LoginSession) -> bool + Send + Sync + use<> {
+        let store = match &self.choice {
+            Choice::Accounts(store) => Some(store.clone()),
             Choice::Oidc(_) => None,
         };
-        move |visit| {
-            let open = |book: &Arc<Book>| book.is_open(&visit.identity.subject);
-            visit.method != accounts::METHOD || book.as_ref().is_some_and(open)
+        move |session| {
+            let open = |store: &Arc<AccountStore>| store.is_open(&session.identity.subject);
+            session.method != accounts::METHOD || store.as_ref().is_some_and(open)
         }
     }
 
@@ -224,12 +224,12 @@ impl Method {
 struct Login {
     method: Method,
     site: Site,
-    visits: Visits,
+    sessions: LoginSessions,
     proxies: TrustedProxies,
 }
 
-/// The door of our own login: what stays the same while the configuration behind it changes.
-pub struct Door {
+/// The service of our own login: what stays the same while the configuration behind it changes.
+pub struct LoginService {
     login: ArcSwap<Login>,
     gate: Gate,
     /// How often visitors of one address come back from the provider.
@@ -241,26 +241,26 @@ pub struct Door {
 /// A whole building may log in within a minute from one address.
 const RETURNS: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Duration::from_mins(1) };
 
-impl fmt::Debug for Door {
+impl fmt::Debug for LoginService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("method", &self.login.load().method.name()).finish_non_exhaustive()
+        f.debug_struct("LoginService").field("method", &self.login.load().method.name()).finish_non_exhaustive()
     }
 }
 
-impl Door {
+impl LoginService {
     /// A login of these settings over these visits.
     ///
     /// # Errors
     /// A sentence for the operator when the identity provider may not be called.
     pub fn new(
         settings: Settings,
-        visits: Visits,
+        sessions: LoginSessions,
         proxies: TrustedProxies,
         clock: &Clock,
         report: Report,
     ) -> Result<Self, String> {
-        let gate = Gate::new(Patience::new(clock.clone()));
-        let login = Login::new(settings, visits, proxies, &gate, clock)?;
+        let gate = Gate::new(LoginThrottle::new(clock.clone()));
+        let login = Login::new(settings, sessions, proxies, &gate, clock)?;
         let returns = Limiter::new(Some(RETURNS), clock);
         Ok(Self { login: ArcSwap::from_pointee(login), gate, returns, clock: clock.clone(), report })
     }
@@ -268,9 +268,9 @@ impl Door {
     /// Puts other settings in force for requests that begin from now on. Attempts that were counted stay counted.
     ///
     /// # Errors
-    /// As [`Door::new`]; then the old settings stay in force.
-    pub fn replace(&self, settings: Settings, visits: Visits, proxies: TrustedProxies) -> Result<(), String> {
-        self.login.store(Arc::new(Login::new(settings, visits, proxies, &self.gate, &self.clock)?));
+    /// As [`LoginService::new`]; then the old settings stay in force.
+    pub fn replace(&self, settings: Settings, sessions: LoginSessions, proxies: TrustedProxies) -> Result<(), String> {
+        self.login.store(Arc::new(Login::new(settings, sessions, proxies, &self.gate, &self.clock)?));
         Ok(())
     }
 
@@ -283,12 +283,12 @@ impl Door {
     /// The store of the sessions.
     #[must_use]
     pub fn store(&self) -> Store {
-        self.login.load().visits.store().clone()
+        self.login.load().sessions.store().clone()
     }
 
     /// Forgets what nobody needs to remember. To be called now and then.
     pub fn forget_idle(&self) {
-        self.gate.patience.forget_idle();
+        self.gate.throttle.forget_idle();
         self.returns.forget_idle();
     }
 
@@ -307,7 +307,7 @@ impl Door {
 impl Login {
     fn new(
         settings: Settings,
-        visits: Visits,
+        sessions: LoginSessions,
         proxies: TrustedProxies,
         gate: &Gate,
         clock: &Clock,
@@ -315,8 +315,8 @@ impl Login {
         let Settings { choice, site, outbound, .. } = settings;
         let method = match choice {
             Choice::Oidc(settings) => Method::Oidc(Box::new(Oidc::new(*settings, &site.base(), &outbound, clock)?)),
-            Choice::Accounts(book) => Method::Accounts(Accounts::new(book, gate.clone())),
+            Choice::Accounts(store) => Method::Accounts(Accounts::new(store, gate.clone())),
         };
-        Ok(Self { method, site, visits, proxies })
+        Ok(Self { method, site, sessions, proxies })
     }
 }

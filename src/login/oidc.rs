@@ -28,7 +28,7 @@ use crate::jose::jws::rules::{Audience, Rules};
 use crate::jose::jws::times::{SKEW, numeric_date};
 use crate::login::oidc::settings::{Ask, Settings};
 use crate::login::oidc::wire::{Client, Tokens};
-use crate::login::sessions::{Arrival, ProviderSession};
+use crate::login::sessions::{NewLogin, ProviderSession};
 use crate::login::transaction::Transaction;
 use crate::net::outbound::Outbound;
 
@@ -200,7 +200,7 @@ impl Oidc {
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn finish(&self, answer: &Answer, transaction: &Transaction) -> Result<Arrival, Failed> {
+    pub async fn finish(&self, answer: &Answer, transaction: &Transaction) -> Result<NewLogin, Failed> {
         let metadata = self.provider.metadata().await?;
         self.check_issuer(answer, &metadata)?;
         if let Some(error) = &answer.error {
@@ -215,7 +215,7 @@ impl Oidc {
         self.check_strength(&claims)?;
         let authenticated_at = self.check_age(&claims)?;
         let everything = self.with_userinfo(&metadata, claims.clone(), &tokens).await?;
-        self.arrival(&claims, &everything, authenticated_at, tokens)
+        self.new_login(&claims, &everything, authenticated_at, tokens)
     }
 
     /// Two providers and one client must not be confused (RFC 9207): whoever says that it names itself must do so.
@@ -274,13 +274,13 @@ impl Oidc {
         Ok(claims)
     }
 
-    fn arrival(
+    fn new_login(
         &self,
         claims: &Value,
         everything: &Value,
         authenticated_at: UnixTime,
         tokens: Tokens,
-    ) -> Result<Arrival, Failed> {
+    ) -> Result<NewLogin, Failed> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let subject = text("sub").filter(|sub| sub.len() <= 255).ok_or(Rejected::Subject)?.to_owned();
         let session = text("sid").map(str::to_owned);
@@ -292,7 +292,13 @@ impl Oidc {
         }
         let issuer = self.settings.issuer.clone();
         let provider = ProviderSession { issuer, subject, session, id_token: tokens.id_token };
-        Ok(Arrival { identity, method: METHOD, authenticated_at, ends_at: mapped.expires_at, provider: Some(provider) })
+        Ok(NewLogin {
+            identity,
+            method: METHOD,
+            authenticated_at,
+            ends_at: mapped.expires_at,
+            provider: Some(provider),
+        })
     }
 }
 

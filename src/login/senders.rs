@@ -22,7 +22,7 @@ pub enum Sender {
     /// One of another origin that is listed.
     Listed(HeaderValue),
     /// Anybody else's, or nobody says whose.
-    Stranger,
+    Foreign,
 }
 
 impl Senders {
@@ -46,16 +46,16 @@ impl Senders {
     #[must_use]
     pub fn sender(&self, headers: &HeaderMap) -> Sender {
         let (Ok(site), Ok(origin)) = (one(headers, &SEC_FETCH_SITE), one(headers, &ORIGIN)) else {
-            return Sender::Stranger;
+            return Sender::Foreign;
         };
         let listed = || {
             let origin = origin.filter(|sent| self.listed.iter().any(|known| known.is(sent.as_bytes())));
-            origin.map_or(Sender::Stranger, |sent| Sender::Listed(sent.clone()))
+            origin.map_or(Sender::Foreign, |sent| Sender::Listed(sent.clone()))
         };
         match site.map(HeaderValue::as_bytes) {
             Some(b"same-origin") => Sender::Own,
             Some(b"same-site" | b"cross-site") => listed(),
-            Some(b"none") => Sender::Stranger,
+            Some(b"none") => Sender::Foreign,
             _ if origin.is_some_and(|sent| self.own.is(sent.as_bytes())) => Sender::Own,
             _ => listed(),
         }

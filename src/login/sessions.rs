@@ -65,7 +65,7 @@ const HINT_MAX: usize = 8 * 1024;
 
 /// Who is logged in, since when, and through whom.
 #[derive(Clone)]
-pub struct Visit {
+pub struct LoginSession {
     /// Who.
     pub identity: Identity,
     /// How they logged in: `oidc` or `accounts`.
@@ -83,9 +83,9 @@ pub struct Visit {
 }
 
 /// Redacted: it is about a person.
-impl fmt::Debug for Visit {
+impl fmt::Debug for LoginSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visit").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("LoginSession").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -124,7 +124,7 @@ fn ended_mark(issuer: &str, session: &str) -> Key {
 
 /// Somebody who has just proved who they are.
 #[derive(Debug, Clone)]
-pub struct Arrival {
+pub struct NewLogin {
     /// Who.
     pub identity: Identity,
     /// How: `oidc` or `accounts`.
@@ -143,7 +143,7 @@ pub struct Found {
     /// The session's id.
     pub id: Id,
     /// The visit.
-    pub visit: Visit,
+    pub session: LoginSession,
     /// When it ends unless it is used again.
     pub expires_at: UnixTime,
 }
@@ -199,14 +199,14 @@ impl Settings {
 
 /// The visits there are. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Visits {
+pub struct LoginSessions {
     store: Store,
     clock: Clock,
     settings: Settings,
 }
 
-impl Visits {
-    /// Visits in this store.
+impl LoginSessions {
+    /// Sessions in this store.
     #[must_use]
     pub fn new(settings: Settings, store: Store, clock: Clock) -> Self {
         Self { store, clock, settings }
@@ -235,25 +235,25 @@ impl Visits {
     ///
     /// # Errors
     /// [`Down`].
-    pub async fn begin(&self, arrival: Arrival, before: Option<Id>) -> Result<Option<HeaderValue>, Down> {
+    pub async fn begin(&self, new_login: NewLogin, before: Option<Id>) -> Result<Option<HeaderValue>, Down> {
         if let Some(before) = before {
             self.store.end(&before).await?;
         }
         let now = self.clock.now();
         let longest = now.plus(self.settings.absolute);
-        let ends_at = arrival.ends_at.map_or(longest, |end| end.min(longest));
-        let provider = arrival.provider;
+        let ends_at = new_login.ends_at.map_or(longest, |end| end.min(longest));
+        let provider = new_login.provider;
         let tags = Tags { keys: provider.as_ref().map(ProviderSession::tags).unwrap_or_default(), until: longest };
-        let visit = Visit {
-            identity: arrival.identity,
-            method: arrival.method.to_owned(),
-            authenticated_at: arrival.authenticated_at,
+        let session = LoginSession {
+            identity: new_login.identity,
+            method: new_login.method.to_owned(),
+            authenticated_at: new_login.authenticated_at,
             provider: provider.clone(),
             started_at: now,
             seen_at: now,
             ends_at,
         };
-        let id = self.store.begin(record(&visit)?, self.end_of(&visit), &tags).await?;
+        let id = self.store.begin(record(&session)?, self.end_of(&session), &tags).await?;
         if self.was_ended(provider.as_ref()).await? {
             self.store.end(&id).await?;
             return Ok(None);
@@ -269,25 +269,25 @@ impl Visits {
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<Found>, Down> {
         let Some(id) = self.id(headers) else { return Ok(None) };
         let Some((data, _)) = self.store.find(&id).await? else { return Ok(None) };
-        let visit = visit(data)?;
+        let session = session(data)?;
         // Settings that became stricter count for the visits that began before.
-        if self.clock.now() >= self.end_of(&visit) {
+        if self.clock.now() >= self.end_of(&session) {
             return Ok(None);
         }
-        let Some(visit) = self.touch(&id, visit).await else { return Ok(None) };
-        let expires_at = self.end_of(&visit);
-        Ok(Some(Found { id, visit, expires_at }))
+        let Some(session) = self.touch(&id, session).await else { return Ok(None) };
+        let expires_at = self.end_of(&session);
+        Ok(Some(Found { id, session, expires_at }))
     }
 
     /// Ends the visit of a request, if there is one, and returns it.
     ///
     /// # Errors
     /// [`Down`].
-    pub async fn end(&self, headers: &HeaderMap) -> Result<Option<Visit>, Down> {
+    pub async fn end(&self, headers: &HeaderMap) -> Result<Option<LoginSession>, Down> {
         let Some(id) = self.id(headers) else { return Ok(None) };
         let data = self.store.find(&id).await?;
         self.store.end(&id).await?;
-        data.map(|(data, _)| visit(data)).transpose()
+        data.map(|(data, _)| session(data)).transpose()
     }
 
     /// Ends every visit that came out of one session at the identity provider, and keeps one that is just beginning from
@@ -320,25 +320,25 @@ impl Visits {
         }
     }
 
-    fn end_of(&self, visit: &Visit) -> UnixTime {
-        let absolute = visit.started_at.plus(self.settings.absolute).min(visit.ends_at);
-        visit.seen_at.plus(self.settings.idle).min(absolute)
+    fn end_of(&self, session: &LoginSession) -> UnixTime {
+        let absolute = session.started_at.plus(self.settings.absolute).min(session.ends_at);
+        session.seen_at.plus(self.settings.idle).min(absolute)
     }
 
     /// Writes down that the visit was used now, if that is news; `None` when it was ended meanwhile. A store that cannot be
     /// written to at present ends visits a little early; that is no reason to turn this one away.
-    async fn touch(&self, id: &Id, visit: Visit) -> Option<Visit> {
+    async fn touch(&self, id: &Id, session: LoginSession) -> Option<LoginSession> {
         let now = self.clock.now();
-        if now.since(visit.seen_at) < TOUCH.min(self.settings.idle / 4) {
-            return Some(visit);
+        if now.since(session.seen_at) < TOUCH.min(self.settings.idle / 4) {
+            return Some(session);
         }
-        let seen = Visit { seen_at: now, ..visit.clone() };
-        let Ok(data) = record(&seen) else { return Some(visit) };
+        let seen = LoginSession { seen_at: now, ..session.clone() };
+        let Ok(data) = record(&seen) else { return Some(session) };
         match self.store.replace(id, data, self.end_of(&seen)).await {
             Ok(is_there) => is_there.then_some(seen),
             Err(down) => {
                 tracing::warn!(reason = down.reason(), "a session could not be prolonged");
-                Some(visit)
+                Some(session)
             }
         }
     }
@@ -379,9 +379,9 @@ struct StoredProvider {
     id_token: String,
 }
 
-fn record(visit: &Visit) -> Result<HashMap<String, Value>, Down> {
-    let identity = visit.identity.clone();
-    let provider = visit.provider.clone().map(|p| {
+fn record(session: &LoginSession) -> Result<HashMap<String, Value>, Down> {
+    let identity = session.identity.clone();
+    let provider = session.provider.clone().map(|p| {
         let hint = p.id_token.expose_secret();
         let id_token = if hint.len() > HINT_MAX { String::new() } else { hint.to_owned() };
         StoredProvider { issuer: p.issuer, subject: p.subject, session: p.session, id_token }
@@ -394,18 +394,18 @@ fn record(visit: &Visit) -> Result<HashMap<String, Value>, Down> {
         groups: identity.groups,
         locale: identity.locale,
         attributes: identity.attributes,
-        method: visit.method.clone(),
-        authenticated_at: visit.authenticated_at,
-        started_at: visit.started_at,
-        seen_at: visit.seen_at,
-        ends_at: visit.ends_at,
+        method: session.method.clone(),
+        authenticated_at: session.authenticated_at,
+        started_at: session.started_at,
+        seen_at: session.seen_at,
+        ends_at: session.ends_at,
         provider,
     };
     let value = serde_json::to_value(stored).map_err(|_| Down::Unreadable)?;
     Ok(HashMap::from([(FIELD.to_owned(), value)]))
 }
 
-fn visit(mut data: HashMap<String, Value>) -> Result<Visit, Down> {
+fn session(mut data: HashMap<String, Value>) -> Result<LoginSession, Down> {
     let value = data.remove(FIELD).ok_or(Down::Unreadable)?;
     let stored: Stored = serde_json::from_value(value).map_err(|_| Down::Unreadable)?;
     let identity = Identity {
@@ -423,7 +423,7 @@ fn visit(mut data: HashMap<String, Value>) -> Result<Visit, Down> {
         session: p.session,
         id_token: p.id_token.into(),
     });
-    Ok(Visit {
+    Ok(LoginSession {
         identity,
         method: stored.method,
         authenticated_at: stored.authenticated_at,

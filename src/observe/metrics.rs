@@ -1,6 +1,6 @@
 //! Counters and histograms, in the Prometheus text format (OpenMetrics). No label ever holds a subject, an origin or a path.
 
-pub mod pulse;
+pub mod recent;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use self::pulse::{Counts, Look, Pulse, number, series};
+use self::recent::{Counts, Look, Recent, number, series};
 use crate::base::clock::UnixTime;
 
 /// Which widget, by which source.
@@ -57,7 +57,7 @@ pub struct Metrics {
     pub reloads: Family<ReloadLabels, Counter>,
     /// Logins and logouts of our own login.
     pub logins: Family<LoginLabels, Counter>,
-    pulse: Mutex<Pulse>,
+    pulse: Mutex<Recent>,
 }
 
 /// What happened at our own login.
@@ -172,7 +172,7 @@ impl Metrics {
     }
 
     /// What the looks so far have seen.
-    pub fn pulse(&self) -> MutexGuard<'_, Pulse> {
+    pub fn pulse(&self) -> MutexGuard<'_, Recent> {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

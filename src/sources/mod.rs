@@ -3,7 +3,7 @@
 pub mod assertion;
 pub mod bearer;
 pub mod forwarded;
-pub mod own;
+pub mod login;
 pub mod store;
 pub mod upstream;
 

@@ -20,7 +20,7 @@ use countersign::config::env::Env;
 use countersign::demo::directline::fault::Fault;
 use countersign::demo::directline::{Double, Settings};
 use countersign::demo::events::Events;
-use countersign::http::listen::{Listener, Patience, serve};
+use countersign::http::listen::{Listener, Timeouts, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -79,14 +79,14 @@ async fn vendor(clock: &Clock) -> SocketAddr {
 
 async fn service(vendor: SocketAddr, clock: &Clock) -> SocketAddr {
     let config = Config::read(settings(&format!("http://{vendor}")), clock).unwrap();
-    let front = App::new(config, clock).unwrap().front;
+    let service = App::new(config, clock).unwrap().service;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let answer = move |request| {
-        let front = front.clone();
-        async move { front.handle(request).await }
+        let service = service.clone();
+        async move { service.handle(request).await }
     };
-    tokio::spawn(serve(Listener::Tcp(listener), Patience::DEFAULT, answer, pending()));
+    tokio::spawn(serve(Listener::Tcp(listener), Timeouts::DEFAULT, answer, pending()));
     address
 }
 

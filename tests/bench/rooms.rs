@@ -173,7 +173,7 @@ fn whole_answer(c: &mut Criterion) {
         request
     };
     let answer = || async {
-        let response = app.front.handle(request()).await;
+        let response = app.service.handle(request()).await;
         assert!(response.status().is_success());
         to_bytes(response.into_body(), 64 * 1024).await.unwrap()
     };

@@ -30,9 +30,9 @@ use countersign::app::App;
 use countersign::app::config::Config;
 use countersign::base::clock::{Clock, UnixTime};
 use countersign::config::env::Env;
-use countersign::http::listen::{Listener, Patience, serve};
+use countersign::http::listen::{Listener, Timeouts, serve};
 use countersign::jose::signer::{Algorithm, HeaderOptions, Signer, generate_pem};
-use countersign::login::sessions::{Arrival, Visits};
+use countersign::login::sessions::{LoginSessions, NewLogin};
 use countersign::session::identity::{Identity, Subject};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
@@ -225,7 +225,7 @@ fn thousands(number: u64) -> String {
 }
 
 /// Logs so many visitors in; what the first thousand send.
-async fn log_in(visits: &Visits, sessions: u64, clock: &Clock) -> Vec<String> {
+async fn log_in(visits: &LoginSessions, sessions: u64, clock: &Clock) -> Vec<String> {
     let next = Arc::new(AtomicU64::new(0));
     let mut set = JoinSet::new();
     for _ in 0..64 {
@@ -241,7 +241,7 @@ async fn log_in(visits: &Visits, sessions: u64, clock: &Clock) -> Vec<String> {
                 identity.name = Some(name_of(n));
                 let now = clock.now();
                 let arrival =
-                    Arrival { identity, method: "bench", authenticated_at: now, ends_at: None, provider: None };
+                    NewLogin { identity, method: "bench", authenticated_at: now, ends_at: None, provider: None };
                 let cookie = visits.begin(arrival, None).await.unwrap().unwrap();
                 if n % (sessions / VISITORS).max(1) == 0 {
                     lines.push(format!("Cookie: {}", cookie.to_str().unwrap().split(';').next().unwrap()));
@@ -253,7 +253,7 @@ async fn log_in(visits: &Visits, sessions: u64, clock: &Clock) -> Vec<String> {
 }
 
 /// A service that listens, and what its visitors send.
-async fn open(case: Case, clock: &Clock, patience: Patience) -> (SocketAddr, Vec<String>) {
+async fn open(case: Case, clock: &Clock, timeouts: Timeouts) -> (SocketAddr, Vec<String>) {
     let usual = [
         ("PUBLIC_URL", "https://www.example.org"),
         ("RATE_LIMIT_VISITOR", "1000000/s"),
@@ -263,7 +263,7 @@ async fn open(case: Case, clock: &Clock, patience: Patience) -> (SocketAddr, Vec
     ];
     let usual = usual.into_iter().map(|(name, value)| (name, value.to_owned()));
     let config = Config::read(Env::new(usual.chain(case.settings)), clock).unwrap();
-    let visits = config.login.as_ref().map(|login| login.visits.clone());
+    let visits = config.login.as_ref().map(|login| login.sessions.clone());
     let app = App::new(config, clock).unwrap();
     if let Some(store) = &app.store {
         store.open().await.unwrap();
@@ -275,10 +275,10 @@ async fn open(case: Case, clock: &Clock, patience: Patience) -> (SocketAddr, Vec
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let answer = move |request| {
-        let front = app.front.clone();
-        async move { front.handle(request).await }
+        let service = app.service.clone();
+        async move { service.handle(request).await }
     };
-    tokio::spawn(serve(Listener::Tcp(listener), patience, answer, pending()));
+    tokio::spawn(serve(Listener::Tcp(listener), timeouts, answer, pending()));
     (address, lines)
 }
 
@@ -337,7 +337,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn measure(case: Case, plan: &Plan, service: &Runtime, home: &Path, clock: &Clock) {
     let name = case.name.clone();
-    let (ours, lines) = service.block_on(open(case, clock, Patience::DEFAULT));
+    let (ours, lines) = service.block_on(open(case, clock, Timeouts::DEFAULT));
     let beside = service.block_on(bare());
     let visitors = home.join("visitors");
     let text = lines.iter().fold(String::new(), |mut text, line| {

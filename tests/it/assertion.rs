@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::base::clock::{Clock, Hands};
+use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::outbound::Outbound;
 use countersign::session::{Authenticator, Outage, Session};
@@ -23,7 +23,7 @@ struct Stage {
     publisher: Publisher,
     key: TestKey,
     source: Assertion,
-    hands: Hands,
+    hands: ManualClock,
 }
 
 impl Stage {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::base::clock::{Clock, Hands};
+use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::outbound::Outbound;
 use countersign::session::{Authenticator, Outage, Session};
@@ -27,7 +27,7 @@ struct Desk {
     server: Publisher,
     key: TestKey,
     source: Bearer,
-    hands: Hands,
+    hands: ManualClock,
 }
 
 const SIGNED: &[(&str, &str)] = &[("BEARER_ISSUER", "{base}/realm"), ("BEARER_AUDIENCE", "https://chat.example.org")];

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign::base::clock::Clock;
-use countersign::claims::{ClaimTemplate, Incomplete, Lack, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
+use countersign::claims::{
+    ClaimTemplate, Incomplete, Missing, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule,
+};
 use countersign::session::Session;
 use countersign::session::identity::{Identity, Subject};
 use proptest::prelude::*;
@@ -120,7 +122,7 @@ fn what_is_absent_is_left_out_and_never_written_as_null_or_empty() {
 fn a_required_claim_that_is_absent_refuses_and_is_named() {
     let refused =
         fill_with(r#"{"a": {"b": {"$claim": "{{ locale }}", "required": true}}}"#, nothing(), &jane()).unwrap_err();
-    assert_eq!(refused, Incomplete { claim: "a.b".to_owned(), reason: Lack::Missing });
+    assert_eq!(refused, Incomplete { claim: "a.b".to_owned(), reason: Missing::Missing });
 }
 
 #[test]
@@ -135,8 +137,8 @@ fn a_rule_coerces_bounds_and_refuses() {
         one(json!({ "$claim": "{{ attributes.tags }}", "as": "json-text" })),
         Ok(Some(json!(r#"{"a":[1,true]}"#)))
     );
-    assert_eq!(one(json!({ "$claim": "{{ name }}", "as": "integer" })).unwrap_err().reason, Lack::WrongType);
-    assert_eq!(one(json!({ "$claim": "{{ name }}", "max": 4 })).unwrap_err().reason, Lack::TooLong);
+    assert_eq!(one(json!({ "$claim": "{{ name }}", "as": "integer" })).unwrap_err().reason, Missing::WrongType);
+    assert_eq!(one(json!({ "$claim": "{{ name }}", "max": 4 })).unwrap_err().reason, Missing::TooLong);
     assert_eq!(
         one(json!({ "$claim": "{{ name }}", "max": 5, "overlong": "truncate" })),
         Ok(Some(json!("Jane"))),
@@ -144,7 +146,7 @@ fn a_rule_coerces_bounds_and_refuses() {
     );
     assert_eq!(
         one(json!({ "$claim": "{{ name }}", "charset": "alphanumeric" })).unwrap_err().reason,
-        Lack::NotAlphanumeric
+        Missing::NotAlphanumeric
     );
 }
 

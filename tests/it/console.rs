@@ -83,7 +83,7 @@ async fn the_console_shows_no_secret() {
 async fn the_console_shows_nobodys_identity() {
     let house = House::behind_proxy(&[]);
     let token = house.ask(visit("/token", "alice17")).await.token();
-    house.app.public.metrics.beat(house.app.public.clock.now());
+    house.app.state.metrics.beat(house.app.state.clock.now());
     let seen = look(&house, "/").await;
     for private in ["alice17", "Jane Doe", "jane@example.org", &token] {
         // The form's sample names a Jane Doe of its own.
@@ -99,7 +99,7 @@ async fn the_console_counts_by_widget_and_reason() {
     house.ask(visit("/token", "alice")).await;
     house.ask(page("/token")).await;
     house.ask(http::Request::get("/token").header("sec-fetch-site", "cross-site")).await;
-    house.app.public.metrics.beat(house.app.public.clock.now());
+    house.app.state.metrics.beat(house.app.state.clock.now());
     house.hands.advance(std::time::Duration::from_mins(3));
     let words = words(&look(&house, "/").await.text);
     assert!(words.contains("Issued 2") && words.contains("Refused 2"), "{words}");
@@ -112,9 +112,9 @@ async fn the_console_counts_by_widget_and_reason() {
 async fn the_memory_of_the_console_is_bounded() {
     let house = House::behind_proxy(&[]);
     for _ in 0..1000 {
-        house.app.public.metrics.beat(house.app.public.clock.now());
+        house.app.state.metrics.beat(house.app.state.clock.now());
     }
-    assert_eq!(house.app.public.metrics.pulse().beats().len(), 180);
+    assert_eq!(house.app.state.metrics.pulse().beats().len(), 180);
 }
 
 #[tokio::test]

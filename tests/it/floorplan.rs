@@ -99,7 +99,7 @@ fn the_plan_and_the_house_name_the_same_wings() {
 #[test]
 fn the_plan_notices_an_arrow() {
     assert_eq!(
-        imports("use crate::http::Public;\n// use crate::app::App;\nfn f() { crate::config::env::nearest() }"),
+        imports("use crate::http::AppState;\n// use crate::app::App;\nfn f() { crate::config::env::nearest() }"),
         ["http", "config"]
     );
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::base::clock::{Clock, Hands};
+use countersign::base::clock::{Clock, ManualClock};
 use countersign::jose::jwks::discovery::{Metadata, Provider};
 use countersign::jose::jwks::key::{Algorithm, Key, KeySet, NoMatch};
 use countersign::jose::jwks::remote::{BODY_MAX, RETRY, STALE, UNSAID, Unavailable, WINDOW};
@@ -30,7 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Set {
     publisher: Publisher,
     keys: Keys,
-    hands: Hands,
+    hands: ManualClock,
 }
 
 impl Set {
@@ -428,7 +428,7 @@ async fn keys_come_over_https_or_from_this_machine() {
 }
 
 /// A publisher of a discovery document and of keys.
-async fn provider(document: impl Fn(&str) -> Value) -> (Publisher, String, Provider, Hands) {
+async fn provider(document: impl Fn(&str) -> Value) -> (Publisher, String, Provider, ManualClock) {
     let publisher = Publisher::start().await;
     let issuer = publisher.url("/realm");
     publisher.put("/realm/.well-known/openid-configuration", Page::ok(document(&issuer).to_string()));
@@ -491,7 +491,7 @@ fn an_issuer_elsewhere_cannot_send_us_to_this_machine() {
 
 const KID: &str = "12345678-1234-1234-1234-123456789012";
 
-async fn one_by_one() -> (Publisher, Keys, Hands, TestKey) {
+async fn one_by_one() -> (Publisher, Keys, ManualClock, TestKey) {
     let (publisher, key) = (Publisher::start().await, TestKey::new("ES256", KID));
     publisher.put(&format!("/pem/{KID}"), Page::ok(key.pem()));
     let (clock, hands) = Clock::manual(START);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::base::clock::{Clock, Hands};
+use countersign::base::clock::{Clock, ManualClock};
 use countersign::base::json::{self, NotJson};
 use countersign::jose::jwks::Keys;
 use countersign::jose::jwks::key::{Algorithm, Key, KeySet};
@@ -27,7 +27,7 @@ const NOW: u64 = START.0;
 struct Desk {
     key: TestKey,
     verifier: Verifier,
-    hands: Hands,
+    hands: ManualClock,
 }
 
 impl Desk {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::app::config::Config;
-use countersign::app::{Reread, reload};
+use countersign::app::{ReadConfig, reload};
 use countersign::base::clock::Clock;
 use countersign::config::env::Env;
 use countersign::issuance::verifier::{Expectation, Invalid, verify};
@@ -48,7 +48,7 @@ async fn every_algorithm_signs_what_its_verifier_accepts() {
     for algorithm in Algorithm::all() {
         let house = House::of(&userinfo(algorithm.name(), &pem(algorithm.name())));
         let token = house.ask(visit("/token", "alice")).await.token();
-        let parts = house.app.public.parts();
+        let parts = house.app.state.snapshot();
         let widget = parts.widgets.get(None).unwrap();
         let claims = verify(&token, &Expectation::of(widget), START).unwrap();
         assert_eq!(claims["sub"], "alice", "{algorithm}");
@@ -60,7 +60,7 @@ async fn every_algorithm_signs_what_its_verifier_accepts() {
 async fn a_token_that_was_touched_or_meant_for_others_does_not_hold() {
     let house = House::of(&userinfo("ES256", &pem("ES256")));
     let token = house.ask(visit("/token", "alice")).await.token();
-    let parts = house.app.public.parts();
+    let parts = house.app.state.snapshot();
     let expected = Expectation::of(parts.widgets.get(None).unwrap());
     let check = |token: &str, at: u64| verify(token, &expected, countersign::base::clock::UnixTime(at)).err();
     assert_eq!(check(&token, START.0), None);
@@ -152,7 +152,7 @@ async fn after_a_switch_of_keys_nobody_gets_a_token_of_the_old_one() {
     let key_of = |token: &str| jose(token)["kid"].as_str().unwrap().to_owned();
     let before = key_of(&house.ask(visit("/token", "alice")).await.token());
     let settings = userinfo("ES256", &new);
-    let reread: Reread = Box::new(move || Config::read(Env::new(settings.clone()), &Clock::manual(START).0));
+    let reread: ReadConfig = Box::new(move || Config::read(Env::new(settings.clone()), &Clock::manual(START).0));
     let switched = Arc::new(AtomicBool::new(false));
     let crowd: Vec<_> = (0..16)
         .map(|_| {
@@ -168,7 +168,7 @@ async fn after_a_switch_of_keys_nobody_gets_a_token_of_the_old_one() {
             })
         })
         .collect();
-    assert!(reload(&house.app.public, &reread).await.is_some());
+    assert!(reload(&house.app.state, &reread).await.is_some());
     switched.store(true, Ordering::SeqCst);
     for visitor in crowd {
         visitor.await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use countersign::app::App;
 use countersign::app::config::Config;
-use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::peer::Peer;
 use countersign::observe::audit::AuditSettings;
@@ -58,7 +58,7 @@ pub fn mistakes(vars: &[(String, String)]) -> String {
 /// A service, its clock, and what it recorded.
 pub struct House {
     pub app: App,
-    pub hands: Hands,
+    pub hands: ManualClock,
     pub records: Records,
 }
 
@@ -68,7 +68,7 @@ pub struct Records(Arc<Mutex<Vec<u8>>>);
 
 impl Records {
     pub fn text(&self, app: &App) -> String {
-        app.public.audit.flush();
+        app.state.audit.flush();
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -140,7 +140,7 @@ impl House {
     }
 
     /// A service of these settings, by a clock that others look at too.
-    pub fn by(vars: &[(String, String)], clock: &Clock, hands: Hands) -> Self {
+    pub fn by(vars: &[(String, String)], clock: &Clock, hands: ManualClock) -> Self {
         let mut config = Config::read(Env::new(vars.iter().cloned()), clock).unwrap();
         let records = Records::default();
         config.audit = AuditSettings::to(Some(Box::new(records.clone())));
@@ -157,7 +157,7 @@ impl House {
         if request.extensions().get::<Peer>().is_none() {
             request.extensions_mut().insert(Peer::Tcp([127, 0, 0, 1].into()));
         }
-        let response = self.app.front.handle(request).await;
+        let response = self.app.service.handle(request).await;
         let (head, body) = response.into_parts();
         let bytes = to_bytes(body, 1024 * 1024).await.unwrap();
         Answer { status: head.status, headers: head.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }

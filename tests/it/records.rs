@@ -131,7 +131,7 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
         ("log", String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()),
         ("audit", house.records.text(&house.app)),
         ("answers", answers),
-        ("metrics", house.app.public.metrics.render()),
+        ("metrics", house.app.state.metrics.render()),
         ("debug", format!("{:?} {config:?} {:?}", house.app, Env::new(canaries()))),
         ("settings", countersign::config::env::effective_table(&config.reading.effective)),
     ];
@@ -211,7 +211,7 @@ async fn metrics_count_what_was_issued_and_refused_and_name_nobody() {
     house.ask(visit("/token", "alice")).await;
     house.ask(page("/token")).await;
     house.ask(visit("/token", "alice").header("x_forwarded_user", "m")).await;
-    let text = house.app.public.metrics.render();
+    let text = house.app.state.metrics.render();
     assert!(text.contains(r#"countersign_tokens_issued_total{widget="medchat",source="forwarded"} 1"#), "{text}");
     assert!(text.contains(r#"code="login_required",reason="no_session"} 1"#), "{text}");
     assert!(text.contains(r#"code="bad_request",reason="header_alias"} 1"#), "{text}");

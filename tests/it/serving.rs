@@ -1,7 +1,7 @@
 //! The service as a whole: when visitors may be sent to it.
 
 use axum::body::Body;
-use countersign::app::{Listeners, Reread};
+use countersign::app::{Listeners, ReadConfig};
 use countersign::config::env::Mistakes;
 use countersign::http::admin::Admin;
 use countersign::http::listen::Listener;
@@ -37,7 +37,7 @@ async fn visitors_are_sent_here_once_the_identity_providers_keys_are() {
     .app;
     let admin = app.admin.clone();
     let listeners = Listeners { public: Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap()), admin: None };
-    let reread: Reread = Box::new(|| Err(Mistakes(Vec::new())));
+    let reread: ReadConfig = Box::new(|| Err(Mistakes(Vec::new())));
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(app.serve(listeners, reread, async { drop(stopped.await) }));
 

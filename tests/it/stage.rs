@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::{Env, Mistakes};
 use countersign::connector::{self, Connector, Kind, TicketAsk};
 use countersign::demo::directline::{Double, Settings};
@@ -33,7 +33,7 @@ pub struct Stage {
     pub double: Double,
     pub address: SocketAddr,
     pub clock: Clock,
-    pub hands: Hands,
+    pub hands: ManualClock,
     client: Target,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use countersign::base::clock::{Clock, Hands, UnixTime, random_id};
+use countersign::base::clock::{Clock, ManualClock, UnixTime, random_id};
 use countersign::config::env::Env;
 use countersign::store::memory::Memory;
 use countersign::store::place::Settings;
@@ -17,7 +17,7 @@ const START: UnixTime = UnixTime(1_800_000_000);
 /// A store of some kind, and the hands of its clock.
 struct Opened {
     store: Store,
-    hands: Hands,
+    hands: ManualClock,
     _place: Option<tempfile::TempDir>,
 }
 

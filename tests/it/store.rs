@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::Env;
 use countersign::session::{Authenticator as _, Outage, Session};
 use countersign::sources::store::HostStore;
@@ -66,7 +66,7 @@ impl HostDb {
     }
 }
 
-fn source(changes: &[(&str, &str)]) -> (HostStore, Hands) {
+fn source(changes: &[(&str, &str)]) -> (HostStore, ManualClock) {
     let (clock, hands) = Clock::manual(START);
     let mut env = Env::new([("STORE_GROUPS", "/user/roles")].iter().chain(changes).map(|(n, v)| (*n, *v)));
     let source = HostStore::read(&mut env, &clock).expect("the settings are sound");

@@ -13,10 +13,10 @@ use crate::base::clock::UnixTime;
 use crate::claims::PageInput;
 use crate::config::env::{Effective, infix_of, scoped, show_duration};
 use crate::http::page::{Asset, html};
-use crate::http::{Parts, Public};
+use crate::http::{AppState, Snapshot};
 use crate::jose::keyring;
 use crate::net::origin;
-use crate::observe::metrics::pulse::{Beat, Labels};
+use crate::observe::metrics::recent::{Labels, Minute};
 use crate::session::Session;
 use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
 use crate::widget::Widget;
@@ -53,23 +53,24 @@ const SAMPLE: &str = r#"{
 }"#;
 
 /// The page as it stands now.
-pub fn show(public: &Public, ready: bool) -> Response {
-    page(public, ready, StatusCode::OK, SAMPLE, &Value::Null)
+pub fn show(state: &AppState, ready: bool) -> Response {
+    page(state, ready, StatusCode::OK, SAMPLE, &Value::Null)
 }
 
 /// The page with what each widget would receive for a sample identity.
-pub fn preview(public: &Public, ready: bool, headers: &HeaderMap, sample: &str) -> Response {
+pub fn preview(state: &AppState, ready: bool, headers: &HeaderMap, sample: &str) -> Response {
     if !sent_by_our_page(headers) {
         let refused = json!({ "fault": "This form was not sent by this page, so nothing was done with it." });
-        return page(public, ready, StatusCode::FORBIDDEN, SAMPLE, &refused);
+        return page(state, ready, StatusCode::FORBIDDEN, SAMPLE, &refused);
     }
-    match read_sample(sample, public.clock.now()) {
+    match read_sample(sample, state.clock.now()) {
         Ok(session) => {
-            let parts = public.parts();
-            let received: Vec<Value> = parts.widgets.iter().map(|widget| receives(&parts, widget, &session)).collect();
-            page(public, ready, StatusCode::OK, sample, &json!({ "widgets": received }))
+            let snapshot = state.snapshot();
+            let received: Vec<Value> =
+                snapshot.widgets.iter().map(|widget| receives(&snapshot, widget, &session)).collect();
+            page(state, ready, StatusCode::OK, sample, &json!({ "widgets": received }))
         }
-        Err(fault) => page(public, ready, StatusCode::UNPROCESSABLE_ENTITY, sample, &json!({ "fault": fault })),
+        Err(fault) => page(state, ready, StatusCode::UNPROCESSABLE_ENTITY, sample, &json!({ "fault": fault })),
     }
 }
 
@@ -79,11 +80,11 @@ fn sent_by_our_page(headers: &HeaderMap) -> bool {
     ["http", "https"].iter().any(|scheme| origin::sent_by_page_of(&format!("{scheme}://{host}"), headers))
 }
 
-fn page(public: &Public, ready: bool, status: StatusCode, sample: &str, preview: &Value) -> Response {
-    let parts = public.parts();
-    let now = public.clock.now();
-    let (issued, refused) = public.metrics.totals();
-    let pulse = public.metrics.pulse();
+fn page(state: &AppState, ready: bool, status: StatusCode, sample: &str, preview: &Value) -> Response {
+    let snapshot = state.snapshot();
+    let now = state.clock.now();
+    let (issued, refused) = state.metrics.totals();
+    let pulse = state.metrics.pulse();
     let (beats, refusals) = (pulse.beats(), pulse.refusals());
     drop(pulse);
     let total = |counted: &[(Labels, u64)]| counted.iter().map(|(_, n)| n).sum::<u64>();
@@ -93,25 +94,25 @@ fn page(public: &Public, ready: bool, status: StatusCode, sample: &str, preview:
             "ago": ago(now.since(kind.seen)),
         })
     });
-    let widgets = parts.widgets.iter().enumerate().map(|(i, widget)| {
+    let widgets = snapshot.widgets.iter().enumerate().map(|(i, widget)| {
         let of = |counted: &[(Labels, u64)]| {
             let own = counted.iter().filter(|(labels, _)| labels.get("widget").is_some_and(|w| *w == widget.name));
             own.map(|(_, n)| n).sum::<u64>()
         };
-        configured(&parts, widget, i == 0, (of(&issued), of(&refused)), now)
+        configured(&snapshot, widget, i == 0, (of(&issued), of(&refused)), now)
     });
-    let sources = parts.issuer.chain().health().map(|(name, resting)| json!({ "name": name, "resting": resting }));
-    let settings = parts.reading.effective.iter().map(|setting| {
+    let sources = snapshot.issuer.chain().health().map(|(name, resting)| json!({ "name": name, "resting": resting }));
+    let settings = snapshot.reading.effective.iter().map(|setting| {
         json!({
             "name": setting.name, "shown": setting.shown, "origin": setting.origin,
             "age": age(setting, now).map(ago), "chosen": setting.origin != "default",
         })
     });
-    let warnings = parts.reading.warnings.iter().map(ToString::to_string);
+    let warnings = snapshot.reading.warnings.iter().map(ToString::to_string);
     let values = json!({
         "version": env!("CARGO_PKG_VERSION"), "ready": ready,
         "issued": total(&issued), "refused": total(&refused),
-        "in_flight": public.metrics.in_flight.get(), "lost": public.audit.lost(),
+        "in_flight": state.metrics.in_flight.get(), "lost": state.audit.lost(),
         "pulse": drawn(&beats), "refusals": kinds.collect::<Vec<_>>(),
         "widgets": widgets.collect::<Vec<_>>(), "sources": sources.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(), "warnings": warnings.collect::<Vec<_>>(),
@@ -120,8 +121,8 @@ fn page(public: &Public, ready: bool, status: StatusCode, sample: &str, preview:
     html(status, POLICY, PAGE, &values)
 }
 
-fn configured(parts: &Parts, widget: &Widget, first: bool, counts: (u64, u64), now: UnixTime) -> Value {
-    let key_file = key_setting(parts, widget).and_then(|setting| age(setting, now));
+fn configured(snapshot: &Snapshot, widget: &Widget, first: bool, counts: (u64, u64), now: UnixTime) -> Value {
+    let key_file = key_setting(snapshot, widget).and_then(|setting| age(setting, now));
     let origins: Vec<&str> = widget.origins.iter().map(|(origin, _)| origin.as_str()).collect();
     let connector = widget.connector.as_ref().map(
         |connector| json!({ "name": connector.name(), "hosts": connector.egress(), "resting": connector.is_resting() }),
@@ -132,7 +133,7 @@ fn configured(parts: &Parts, widget: &Widget, first: bool, counts: (u64, u64), n
         "key_age": key_file.map(ago), "published": widget.keyring.published().len(),
         "lifetime": show_duration(widget.lifetime), "origins": origins, "rules": rules(widget), "connector": connector,
         "issued": counts.0, "refused": counts.1,
-        "login": widget.page_call(&parts.mount, first), "logout": widget.profile.page_logout,
+        "login": widget.page_call(&snapshot.mount, first), "logout": widget.profile.page_logout,
     })
 }
 
@@ -155,13 +156,13 @@ fn rules(widget: &Widget) -> Vec<String> {
 }
 
 /// The setting that holds the widget's key.
-fn key_setting<'a>(parts: &'a Parts, widget: &Widget) -> Option<&'a Effective> {
+fn key_setting<'a>(snapshot: &'a Snapshot, widget: &Widget) -> Option<&'a Effective> {
     let infix = infix_of(&widget.name);
     let own = [widget.profile.secret, &keyring::PRIVATE_KEY];
     let named = own.iter().flat_map(|var| [scoped(var.name, Some(&infix)), var.name.to_owned()]);
     let aliases = own.iter().flat_map(|var| var.aliases.iter().map(|&alias| alias.to_owned()));
     let mut candidates = named.chain(aliases);
-    candidates.find_map(|name| parts.reading.effective.iter().find(|setting| setting.name == name))
+    candidates.find_map(|name| snapshot.reading.effective.iter().find(|setting| setting.name == name))
 }
 
 /// How long ago the file behind a setting was written.
@@ -187,7 +188,7 @@ const WIDTH: u64 = 720;
 const HEIGHT: u64 = 60;
 
 /// The beats as bars and a line, with what they mean in words.
-fn drawn(beats: &[Beat]) -> Value {
+fn drawn(beats: &[Minute]) -> Value {
     let step = WIDTH / 180;
     let most = beats.iter().map(|b| b.issued + b.refused).max().unwrap_or_default();
     let slowest = beats.iter().map(|b| b.mean_us).max().unwrap_or_default();
@@ -208,7 +209,7 @@ fn drawn(beats: &[Beat]) -> Value {
     let line = placed
         .filter(|(beat, _)| beat.mean_us > 0)
         .map(|(beat, x)| format!("{x},{}", HEIGHT - scale(beat.mean_us, slowest)));
-    let busy: Vec<&Beat> = beats.iter().filter(|beat| beat.mean_us > 0).collect();
+    let busy: Vec<&Minute> = beats.iter().filter(|beat| beat.mean_us > 0).collect();
     let mean = busy.iter().map(|b| b.mean_us).sum::<u64>().checked_div(busy.len() as u64).unwrap_or_default();
     json!({
         "width": WIDTH, "height": HEIGHT, "bars": bars, "line": line.collect::<Vec<_>>().join(" "),
@@ -221,8 +222,8 @@ fn in_ms(micros: u64) -> String {
     format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
 }
 
-fn receives(parts: &Parts, widget: &Widget, session: &Session) -> Value {
-    match parts.issuer.preview(widget, session, &PageInput::default()) {
+fn receives(snapshot: &Snapshot, widget: &Widget, session: &Session) -> Value {
+    match snapshot.issuer.preview(widget, session, &PageInput::default()) {
         Ok(claims) => {
             let shown = serde_json::to_string_pretty(claims.map()).unwrap_or_default();
             json!({ "name": widget.name, "claims": shown })

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::jose::jws::rejected::Rejected;
 use crate::login::oidc::{Failed, Oidc};
-use crate::login::sessions::{ProviderSession, Visits};
+use crate::login::sessions::{LoginSessions, ProviderSession};
 use crate::store::{Down, Key};
 
 /// Kinds of logout token: with the type that the specification recommends, and with that of any token.
@@ -72,21 +72,21 @@ impl Oidc {
     ///
     /// # Errors
     /// [`NotEnded`].
-    pub async fn back_channel(&self, token: &str, visits: &Visits) -> Result<u64, NotEnded> {
+    pub async fn back_channel(&self, token: &str, sessions: &LoginSessions) -> Result<u64, NotEnded> {
         let verified = self.logout_tokens.verify(token.as_bytes()).await.map_err(Failed::from)?;
         let ending = read(&verified.claims).map_err(Failed::from)?;
         let issuer = &verified.issuer;
         let mark = Key::of("logout token", &[issuer, &ending.id]);
-        if visits.store().is_marked(&mark).await? {
+        if sessions.store().is_marked(&mark).await? {
             return Err(NotEnded::Rejected("replayed"));
         }
         let ended = match (&ending.session, &ending.subject) {
-            (Some(session), _) => visits.end_session(issuer, session).await?,
-            (None, Some(subject)) => visits.end_subject(issuer, subject).await?,
+            (Some(session), _) => sessions.end_session(issuer, session).await?,
+            (None, Some(subject)) => sessions.end_subject(issuer, subject).await?,
             (None, None) => 0,
         };
         // Marked only after the work is done: a token whose work failed half-way must be good for a second attempt.
-        visits.store().first(&mark, verified.expires_at.plus(LONGEST)).await?;
+        sessions.store().first(&mark, verified.expires_at.plus(LONGEST)).await?;
         Ok(ended)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use countersign::base::clock::Clock;
 use countersign::cli;
-use countersign::login::accounts::book::{BadBook, Book, Newcomer, change, edit};
-use countersign::login::accounts::patience::Patience;
+use countersign::login::accounts::store::{AccountStore, AccountStoreError, NewAccount, change, edit};
+use countersign::login::accounts::throttle::LoginThrottle;
 use countersign::net::peer::TrustedProxies;
 use http::{Request, StatusCode};
 use secrecy::SecretString;
@@ -19,12 +19,12 @@ fn secret(text: &str) -> SecretString {
     SecretString::from(text)
 }
 
-fn newcomer(username: &str) -> Newcomer {
-    Newcomer { username: username.to_owned(), name: Some("Anna Berg".to_owned()), ..Newcomer::default() }
+fn newcomer(username: &str) -> NewAccount {
+    NewAccount { username: username.to_owned(), name: Some("Anna Berg".to_owned()), ..NewAccount::default() }
 }
 
 /// The text of a file with these accounts.
-fn accounts(change: impl FnOnce(&mut Book)) -> String {
+fn accounts(change: impl FnOnce(&mut AccountStore)) -> String {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("accounts.jsonl");
     edit(&path, |book| {
@@ -80,11 +80,11 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
 #[test]
 fn an_unknown_name_costs_as_much_as_a_known_one() {
     let text = accounts(|_| ());
-    let book = Book::parse(&text).unwrap();
+    let book = AccountStore::parse(&text).unwrap();
     assert_eq!(book.cost("anna"), (19456, 2));
     assert_eq!(book.cost("otto"), book.cost("anna"));
     let dearer = text.replace("Anna", "Zoe").replace("\"u_", "\"v_").replace("m=19456", "m=65536");
-    let mixed = Book::parse(&format!("{text}{dearer}")).unwrap();
+    let mixed = AccountStore::parse(&format!("{text}{dearer}")).unwrap();
     assert_eq!(mixed.cost("otto"), (65536, 2), "as much as the dearest there is");
 }
 
@@ -346,14 +346,15 @@ async fn a_form_that_is_not_ours_is_refused() {
 
 #[test]
 fn an_account_that_is_closed_is_closed() {
-    let book = Book::parse(&accounts(|book| book.set_disabled("ANNA", true).unwrap())).unwrap();
+    let book = AccountStore::parse(&accounts(|book| book.set_disabled("ANNA", true).unwrap())).unwrap();
     assert!(book.check("anna", &secret(PASSWORD)).is_none());
 }
 
 #[test]
 fn a_changed_password_is_the_only_one() {
     let book =
-        Book::parse(&accounts(|book| book.set_password("anna", &secret("another long password")).unwrap())).unwrap();
+        AccountStore::parse(&accounts(|book| book.set_password("anna", &secret("another long password")).unwrap()))
+            .unwrap();
     assert!(book.check("anna", &secret(PASSWORD)).is_none());
     assert!(book.check("anna", &secret("another long password")).is_some());
 }
@@ -361,32 +362,33 @@ fn a_changed_password_is_the_only_one() {
 #[test]
 fn a_password_is_the_same_however_its_letters_were_composed() {
     let book =
-        Book::parse(&accounts(|book| book.add(newcomer("zoe"), &secret("caf\u{e9} with some milk")).unwrap())).unwrap();
+        AccountStore::parse(&accounts(|book| book.add(newcomer("zoe"), &secret("caf\u{e9} with some milk")).unwrap()))
+            .unwrap();
     assert!(book.check("zoe", &secret("cafe\u{301} with some milk")).is_some());
 }
 
 #[test]
 fn a_name_that_is_given_away_does_not_inherit_the_first_ones_subject() {
-    let mut book = Book::parse(&accounts(|_| ())).unwrap();
+    let mut book = AccountStore::parse(&accounts(|_| ())).unwrap();
     let first = book.accounts()[0].subject.clone();
     book.remove("anna").unwrap();
-    assert_eq!(book.remove("anna"), Err(BadBook::Unknown));
+    assert_eq!(book.remove("anna"), Err(AccountStoreError::Unknown));
     book.add(newcomer("anna"), &secret(PASSWORD)).unwrap();
     assert_ne!(book.accounts()[0].subject, first);
 }
 
 #[test]
 fn a_poor_password_is_refused_when_it_is_set() {
-    let mut book = Book::default();
+    let mut book = AccountStore::default();
     for password in
         ["short", "elevenchars", "aaaaaaaaaaaaaaaa", "password changeme", "anna anna anna", &"x".repeat(2000)]
     {
         let refused = book.add(newcomer("anna"), &secret(password));
-        assert!(matches!(refused, Err(BadBook::Password(_))), "{password}");
+        assert!(matches!(refused, Err(AccountStoreError::Password(_))), "{password}");
     }
-    assert!(matches!(book.add(newcomer(" "), &secret(PASSWORD)), Err(BadBook::Unfit(_))));
+    assert!(matches!(book.add(newcomer(" "), &secret(PASSWORD)), Err(AccountStoreError::Unfit(_))));
     book.add(newcomer("anna"), &secret(PASSWORD)).unwrap();
-    assert_eq!(book.add(newcomer("ANNA"), &secret(PASSWORD)), Err(BadBook::Taken));
+    assert_eq!(book.add(newcomer("ANNA"), &secret(PASSWORD)), Err(AccountStoreError::Taken));
 }
 
 #[test]
@@ -401,7 +403,7 @@ fn the_file_is_its_owners_and_is_replaced_as_a_whole() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2);
     assert!(!text.contains(PASSWORD) && text.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
-    assert_eq!(Book::load(&path).unwrap().accounts().len(), 2);
+    assert_eq!(AccountStore::load(&path).unwrap().accounts().len(), 2);
 }
 
 /// Or the service could not read what shuts somebody out.
@@ -427,7 +429,7 @@ fn of_two_changes_at_once_neither_is_lost() {
             scope.spawn(move || edit(path, |book| book.add(newcomer(name), &secret(PASSWORD))).unwrap());
         }
     });
-    assert_eq!(Book::load(&path).unwrap().accounts().len(), names.len());
+    assert_eq!(AccountStore::load(&path).unwrap().accounts().len(), names.len());
 }
 
 #[test]
@@ -439,7 +441,7 @@ fn a_file_that_would_be_too_large_to_read_is_not_written() {
     let crowd: Vec<Vec<String>> = vec![many; 30];
     let mut full = false;
     for (n, groups) in crowd.into_iter().enumerate() {
-        let newcomer = Newcomer { groups, ..newcomer(&format!("visitor{n}")) };
+        let newcomer = NewAccount { groups, ..newcomer(&format!("visitor{n}")) };
         if let Err(problem) = edit(&path, |book| book.add(newcomer, &secret(PASSWORD))) {
             assert!(problem.to_string().contains("larger"), "{problem}");
             full = true;
@@ -454,7 +456,7 @@ fn a_file_that_would_be_too_large_to_read_is_not_written() {
 #[test]
 fn what_a_building_mistypes_in_days_keeps_nobody_out() {
     let (clock, hands) = Clock::manual(crate::kit::START);
-    let patience = Patience::new(clock);
+    let patience = LoginThrottle::new(clock);
     let address = Some("203.0.113.9".parse().unwrap());
     for n in 0..1000 {
         assert!(patience.admit(&format!("visitor{n}"), address).is_ok(), "after {n} minutes");
@@ -479,7 +481,7 @@ fn a_line_that_is_no_account_is_named_by_its_number_and_not_quoted() {
         (&good, "already"),
     ];
     for (line, what) in wrong {
-        let problem = Book::parse(&format!("{good}\n{line}")).unwrap_err().to_string();
+        let problem = AccountStore::parse(&format!("{good}\n{line}")).unwrap_err().to_string();
         assert!(problem.starts_with("line 3: ") && problem.contains(what), "{problem}");
         assert!(!problem.contains("canary") && !problem.contains("argon2i$"), "{problem}");
     }
@@ -494,7 +496,7 @@ async fn a_change_of_the_file_takes_effect_and_forgives_nothing() {
     }
     let text = accounts(|book| book.add(newcomer("otto"), &secret(PASSWORD)).unwrap());
     let settings = super::house::read(&[("LOGIN", "accounts"), ("ACCOUNTS", &text)]).unwrap();
-    house.door.replace(settings, house.visits.clone(), TrustedProxies::default()).unwrap();
+    house.door.replace(settings, house.sessions.clone(), TrustedProxies::default()).unwrap();
     try_password(&house, &mut browser, "otto", PASSWORD).await.location();
     let answer = try_password(&house, &mut browser, "anna", PASSWORD).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
@@ -516,16 +518,17 @@ async fn the_command_line_keeps_the_accounts() {
     assert!(!path.exists());
     let add = ["accounts", "add", "anna", "--name", "Anna", "--group", "nurses", "--generate", "--file", file];
     let password = command(&add).await.unwrap();
-    let identity = Book::load(&path).unwrap().check("anna", &secret(password.trim())).expect("it is the password");
+    let identity =
+        AccountStore::load(&path).unwrap().check("anna", &secret(password.trim())).expect("it is the password");
     assert_eq!((identity.name.as_deref(), identity.groups.len()), (Some("Anna"), 1));
     assert_eq!(command(&add).await.unwrap_err().to_string(), "there is an account of this name already");
     let next = command(&["accounts", "password", "ANNA", "--generate", "--file", file]).await.unwrap();
-    assert!(Book::load(&path).unwrap().check("anna", &secret(password.trim())).is_none());
-    assert!(Book::load(&path).unwrap().check("anna", &secret(next.trim())).is_some());
+    assert!(AccountStore::load(&path).unwrap().check("anna", &secret(password.trim())).is_none());
+    assert!(AccountStore::load(&path).unwrap().check("anna", &secret(next.trim())).is_some());
     command(&["accounts", "disable", "anna", "--file", file]).await.unwrap();
     let list = command(&["accounts", "list", "--file", file]).await.unwrap();
     assert!(list.starts_with("anna\tu_") && list.ends_with("\tclosed\tnurses\n"), "{list}");
     command(&["accounts", "enable", "anna", "--file", file]).await.unwrap();
     command(&["accounts", "remove", "anna", "--file", file]).await.unwrap();
-    assert_eq!(Book::load(&path).unwrap().accounts().len(), 0);
+    assert_eq!(AccountStore::load(&path).unwrap().accounts().len(), 0);
 }

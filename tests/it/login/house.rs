@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use countersign::base::clock::{Clock, Hands};
+use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::Env;
-use countersign::login::sessions::Visits;
-use countersign::login::{Door, Event, Settings, front};
+use countersign::login::sessions::LoginSessions;
+use countersign::login::{Event, LoginService, Settings, front};
 use countersign::net::origin::Origin;
 use countersign::net::outbound::Outbound;
 use countersign::net::peer::TrustedProxies;
 use countersign::session::{Authenticator as _, Outage, Session};
-use countersign::sources::own::Own;
+use countersign::sources::login::LoginSource;
 use countersign::store::Store;
 use http::Request;
 use url::Url;
@@ -28,11 +28,11 @@ pub const LISTED: &str = "https://app.example.org";
 pub const COOKIE: &str = "__Host-countersign";
 
 pub struct House {
-    pub door: Arc<Door>,
+    pub door: Arc<LoginService>,
     pub router: Router,
     pub store: Store,
-    pub visits: Visits,
-    pub hands: Hands,
+    pub sessions: LoginSessions,
+    pub hands: ManualClock,
     pub clock: Clock,
     events: Arc<Mutex<Vec<String>>>,
 }
@@ -57,19 +57,19 @@ impl House {
         Self::over(vars, Store::memory(clock.clone()), clock, hands)
     }
 
-    pub fn over(vars: &[(&str, &str)], store: Store, clock: Clock, hands: Hands) -> Self {
+    pub fn over(vars: &[(&str, &str)], store: Store, clock: Clock, hands: ManualClock) -> Self {
         let settings = read(vars).unwrap();
-        let visits = Visits::new(settings.visits.clone(), store.clone(), clock.clone());
+        let sessions = LoginSessions::new(settings.sessions.clone(), store.clone(), clock.clone());
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
         let report = Arc::new(move |event: &Event<'_>| {
             let line = format!("{} {} {}", event.what, event.outcome, event.reason);
             heard.lock().unwrap().push(line.trim_end().to_owned());
         });
-        let door = Door::new(settings, visits.clone(), TrustedProxies::default(), &clock, report).unwrap();
+        let door = LoginService::new(settings, sessions.clone(), TrustedProxies::default(), &clock, report).unwrap();
         let door = Arc::new(door);
         let router = front::routes(door.clone(), &["", "/chat-identity"]);
-        Self { door, router, store, visits, hands, clock, events }
+        Self { door, router, store, sessions, hands, clock, events }
     }
 
     /// What was recorded since the last look.
@@ -84,7 +84,7 @@ impl House {
 
     pub async fn asks_with(&self, cookie: &str) -> Result<Option<Session>, Outage> {
         let request = Request::get("/token").header("cookie", cookie).body(Body::empty()).unwrap();
-        Own::new(self.visits.clone(), Box::new(|_| true)).authenticate(&request.into_parts().0).await
+        LoginSource::new(self.sessions.clone(), Box::new(|_| true)).authenticate(&request.into_parts().0).await
     }
 
     pub async fn subject(&self, browser: &Browser) -> Option<String> {

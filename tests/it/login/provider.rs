@@ -1,7 +1,7 @@
 //! An identity provider on this machine that does as it is told, right or wrong: what the relying-party modules of the
 //! `OpenID` conformance suite do, in process.
 
-use countersign::base::clock::{Clock, Hands, UnixTime};
+use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::store::Store;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -87,7 +87,7 @@ impl Provider {
         self.house_over(changes, Store::memory(clock.clone()), clock, hands)
     }
 
-    pub fn house_over(&self, changes: &[(&str, &str)], store: Store, clock: Clock, hands: Hands) -> House {
+    pub fn house_over(&self, changes: &[(&str, &str)], store: Store, clock: Clock, hands: ManualClock) -> House {
         let issuer = self.issuer();
         let mut vars = vec![
             ("LOGIN", "oidc"),

@@ -1,10 +1,10 @@
 //! From an anonymous page to a token, through the whole service.
 
 use countersign::app::config::Config;
-use countersign::app::{Reread, reload};
+use countersign::app::{ReadConfig, reload};
 use countersign::base::clock::Clock;
 use countersign::config::env::Env;
-use countersign::login::accounts::book::{Book, Newcomer};
+use countersign::login::accounts::store::{AccountStore, NewAccount};
 use http::{Request, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -16,8 +16,9 @@ use crate::kit::{BEHIND_PROXY, House, START, mistakes, page, settings};
 const PASSWORD: &str = "correct horse battery staple";
 
 fn own_login(changes: &[(&str, &str)]) -> Vec<(String, String)> {
-    let mut book = Book::default();
-    let newcomer = Newcomer { username: "anna".to_owned(), name: Some("Anna Berg".to_owned()), ..Newcomer::default() };
+    let mut book = AccountStore::default();
+    let newcomer =
+        NewAccount { username: "anna".to_owned(), name: Some("Anna Berg".to_owned()), ..NewAccount::default() };
     book.add(newcomer, &SecretString::from(PASSWORD)).unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("accounts.jsonl");
@@ -144,13 +145,13 @@ async fn who_is_shut_out_is_out_at_once() {
     let house = House::of(&open);
     let browser = logged_in(&house).await;
     let status = async || house.ask(page("/token").header("cookie", browser.line(From::Own))).await.status;
-    let rereads = |vars: &[(String, String)]| -> Reread {
+    let rereads = |vars: &[(String, String)]| -> ReadConfig {
         let vars = vars.to_vec();
         Box::new(move || Config::read(Env::new(vars.clone()), &Clock::manual(START).0))
     };
-    assert!(reload(&house.app.public, &rereads(&open)).await.is_some());
+    assert!(reload(&house.app.state, &rereads(&open)).await.is_some());
     assert_eq!(status().await, StatusCode::OK, "reading the files again ends nothing");
-    assert!(reload(&house.app.public, &rereads(&closed)).await.is_some());
+    assert!(reload(&house.app.state, &rereads(&closed)).await.is_some());
     assert_eq!(status().await, StatusCode::UNAUTHORIZED);
 }
 

@@ -10,7 +10,7 @@ const KEPT: usize = 180;
 
 /// What happened between two looks at the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Beat {
+pub struct Minute {
     /// When the second look was.
     pub at: UnixTime,
     /// Tokens that were issued.
@@ -38,8 +38,8 @@ pub struct Refusals {
 
 /// The memory.
 #[derive(Debug, Default)]
-pub struct Pulse {
-    beats: VecDeque<Beat>,
+pub struct Recent {
+    beats: VecDeque<Minute>,
     last: Option<Look>,
     refusals: Vec<Refusals>,
 }
@@ -59,10 +59,10 @@ pub type Labels = BTreeMap<String, String>;
 /// The series of one counter.
 pub type Counts = Vec<(Labels, u64)>;
 
-impl Pulse {
+impl Recent {
     /// Every beat that is kept, the oldest first.
     #[must_use]
-    pub fn beats(&self) -> Vec<Beat> {
+    pub fn beats(&self) -> Vec<Minute> {
         self.beats.iter().copied().collect()
     }
 
@@ -82,7 +82,7 @@ impl Pulse {
         if self.beats.len() == KEPT {
             self.beats.pop_front();
         }
-        self.beats.push_back(Beat {
+        self.beats.push_back(Minute {
             at,
             issued: now.issued.saturating_sub(before.issued),
             refused: refused.saturating_sub(count(&before)),

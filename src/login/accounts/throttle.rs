@@ -53,7 +53,7 @@ const FORGOTTEN: Duration = Duration::from_hours(1);
 const MOST: usize = 100_000;
 
 /// The counts.
-pub struct Patience {
+pub struct LoginThrottle {
     clock: Clock,
     hasher: RandomState,
     counts: Mutex<HashMap<u64, Count>>,
@@ -68,20 +68,20 @@ struct Count {
     until: Duration,
 }
 
-impl fmt::Debug for Patience {
+impl fmt::Debug for LoginThrottle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Patience").field("counts", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("LoginThrottle").field("counts", &self.lock().len()).finish_non_exhaustive()
     }
 }
 
 /// An attempt that may be made. Until it is [`Attempt::forgive`]n, it counts.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    patience: &'a Patience,
+    throttle: &'a LoginThrottle,
     keys: Vec<(Counted, u64)>,
 }
 
-impl Patience {
+impl LoginThrottle {
     /// Nobody has tried anything yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
@@ -109,7 +109,7 @@ impl Patience {
             count.attempt(*counted, now);
         }
         drop(counts);
-        Ok(Attempt { patience: self, keys })
+        Ok(Attempt { throttle: self, keys })
     }
 
     /// Forgets what is long past. To be called now and then.
@@ -163,7 +163,7 @@ impl Count {
 impl Attempt<'_> {
     /// The password was right: what was counted against the name is forgotten, and this attempt is taken off the address.
     pub fn forgive(self) {
-        let mut counts = self.patience.lock();
+        let mut counts = self.throttle.lock();
         for (counted, key) in self.keys {
             match counted {
                 Counted::Name | Counted::NameHere => drop(counts.remove(&key)),

@@ -82,7 +82,7 @@ impl fmt::Debug for Account {
 
 /// What is known of a person when their account is added.
 #[derive(Debug, Clone, Default)]
-pub struct Newcomer {
+pub struct NewAccount {
     /// What is typed at login.
     pub username: String,
     /// The stable id, when it must be a certain one; otherwise a random one is made.
@@ -97,7 +97,7 @@ pub struct Newcomer {
 
 /// Why an accounts file cannot be used or changed. Names lines and rules, never a password or a hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadBook {
+pub enum AccountStoreError {
     /// The file cannot be read or written.
     #[error("{path} cannot be {done} ({problem})")]
     File {
@@ -132,23 +132,23 @@ pub enum BadBook {
 
 /// The accounts of a file.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct AccountStore {
     accounts: Vec<Account>,
     by_name: HashMap<String, usize>,
     open: HashSet<Subject>,
     costliest: Params,
 }
 
-impl Book {
+impl AccountStore {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`BadBook`]: the file, or its first line that is wrong.
-    pub fn load(path: &Path) -> Result<Self, BadBook> {
+    /// [`AccountStoreError`]: the file, or its first line that is wrong.
+    pub fn load(path: &Path) -> Result<Self, AccountStoreError> {
         let unreadable = |e: std::io::Error| bad_file(path, "read", &e);
         if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
             let problem = format!("larger than {FILE_MAX} bytes");
-            return Err(BadBook::File { path: path.to_owned(), done: "read", problem });
+            return Err(AccountStoreError::File { path: path.to_owned(), done: "read", problem });
         }
         Self::parse(&std::fs::read_to_string(path).map_err(unreadable)?)
     }
@@ -156,25 +156,25 @@ impl Book {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// [`BadBook::Line`] for the first line that is wrong.
-    pub fn parse(text: &str) -> Result<Self, BadBook> {
-        let mut book = Self::default();
+    /// [`AccountStoreError::Line`] for the first line that is wrong.
+    pub fn parse(text: &str) -> Result<Self, AccountStoreError> {
+        let mut store = Self::default();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |problem: String| BadBook::Line { line: at + 1, problem };
+            let wrong = |problem: String| AccountStoreError::Line { line: at + 1, problem };
             // The parser's own words would quote the line.
             let account: Account =
                 serde_json::from_str(line).map_err(|e| wrong(format!("not an account (column {})", e.column())))?;
-            book.take(account).map_err(|problem| wrong(problem.to_string()))?;
+            store.take(account).map_err(|problem| wrong(problem.to_string()))?;
         }
-        Ok(book)
+        Ok(store)
     }
 
-    fn take(&mut self, account: Account) -> Result<(), BadBook> {
+    fn take(&mut self, account: Account) -> Result<(), AccountStoreError> {
         let cost = params_of(&account.password)?;
         let subject = account.identity()?.subject;
         let name = folded(&account.username)?;
         if self.by_name.insert(name, self.accounts.len()).is_some() {
-            return Err(BadBook::Taken);
+            return Err(AccountStoreError::Taken);
         }
         if work(&cost) > work(&self.costliest) {
             self.costliest = cost;
@@ -214,7 +214,7 @@ impl Book {
         self.open.contains(subject)
     }
 
-    /// How much work [`Book::check`] is for this name: memory (KiB) and passes.
+    /// How much work [`AccountStore::check`] is for this name: memory (KiB) and passes.
     #[must_use]
     pub fn cost(&self, username: &str) -> (u32, u32) {
         let known = self.known(username).and_then(|account| params_of(&account.password).ok());
@@ -229,24 +229,24 @@ impl Book {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`BadBook`] when the name is taken, or something cannot be used.
-    pub fn add(&mut self, newcomer: Newcomer, password: &SecretString) -> Result<(), BadBook> {
-        folded(&newcomer.username)?;
-        check_password(password, &newcomer.username)?;
+    /// [`AccountStoreError`] when the name is taken, or something cannot be used.
+    pub fn add(&mut self, new_account: NewAccount, password: &SecretString) -> Result<(), AccountStoreError> {
+        folded(&new_account.username)?;
+        check_password(password, &new_account.username)?;
         let account = Account {
-            subject: newcomer.subject.unwrap_or_else(|| format!("u_{}", random_id())),
-            username: newcomer.username,
-            name: newcomer.name,
-            email: newcomer.email,
+            subject: new_account.subject.unwrap_or_else(|| format!("u_{}", random_id())),
+            username: new_account.username,
+            name: new_account.name,
+            email: new_account.email,
             email_verified: None,
-            groups: newcomer.groups,
+            groups: new_account.groups,
             locale: None,
             attributes: BTreeMap::new(),
             disabled: false,
             password: hash(password)?,
         };
         if self.accounts.iter().any(|known| known.subject == account.subject) {
-            return Err(BadBook::Unfit("there is an account with this subject already".to_owned()));
+            return Err(AccountStoreError::Unfit("there is an account with this subject already".to_owned()));
         }
         self.take(account)
     }
@@ -254,8 +254,8 @@ impl Book {
     /// Gives an account another password.
     ///
     /// # Errors
-    /// [`BadBook`] when there is no such account or the password cannot be used.
-    pub fn set_password(&mut self, username: &str, password: &SecretString) -> Result<(), BadBook> {
+    /// [`AccountStoreError`] when there is no such account or the password cannot be used.
+    pub fn set_password(&mut self, username: &str, password: &SecretString) -> Result<(), AccountStoreError> {
         check_password(password, username)?;
         let hash = hash(password)?;
         self.account(username)?.password = hash;
@@ -265,8 +265,8 @@ impl Book {
     /// Closes an account, or opens it again.
     ///
     /// # Errors
-    /// [`BadBook::Unknown`].
-    pub fn set_disabled(&mut self, username: &str, disabled: bool) -> Result<(), BadBook> {
+    /// [`AccountStoreError::Unknown`].
+    pub fn set_disabled(&mut self, username: &str, disabled: bool) -> Result<(), AccountStoreError> {
         self.account(username)?.disabled = disabled;
         let rest = std::mem::take(self).accounts;
         rest.into_iter().try_for_each(|account| self.take(account))
@@ -275,16 +275,16 @@ impl Book {
     /// Removes an account.
     ///
     /// # Errors
-    /// [`BadBook::Unknown`].
-    pub fn remove(&mut self, username: &str) -> Result<(), BadBook> {
-        let at = *self.by_name.get(&folded(username)?).ok_or(BadBook::Unknown)?;
+    /// [`AccountStoreError::Unknown`].
+    pub fn remove(&mut self, username: &str) -> Result<(), AccountStoreError> {
+        let at = *self.by_name.get(&folded(username)?).ok_or(AccountStoreError::Unknown)?;
         let mut rest = std::mem::take(self).accounts;
         rest.remove(at);
         rest.into_iter().try_for_each(|account| self.take(account))
     }
 
-    fn account(&mut self, username: &str) -> Result<&mut Account, BadBook> {
-        let at = *self.by_name.get(&folded(username)?).ok_or(BadBook::Unknown)?;
+    fn account(&mut self, username: &str) -> Result<&mut Account, AccountStoreError> {
+        let at = *self.by_name.get(&folded(username)?).ok_or(AccountStoreError::Unknown)?;
         Ok(&mut self.accounts[at])
     }
 
@@ -292,15 +292,15 @@ impl Book {
     /// half of either.
     ///
     /// # Errors
-    /// [`BadBook::File`]; also when whoever could read the old file could not read the new one, because then the service
+    /// [`AccountStoreError::File`]; also when whoever could read the old file could not read the new one, because then the service
     /// would go on with the old accounts.
-    pub fn save(&self, path: &Path) -> Result<(), BadBook> {
+    pub fn save(&self, path: &Path) -> Result<(), AccountStoreError> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let unwritable = |e: std::io::Error| bad_file(path, "written", &e);
         let text = self.text().map_err(unwritable)?;
         if text.len() as u64 > FILE_MAX {
             let problem = format!("it would be larger than {FILE_MAX} bytes");
-            return Err(BadBook::File { path: path.to_owned(), done: "written", problem });
+            return Err(AccountStoreError::File { path: path.to_owned(), done: "written", problem });
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}", random_id()));
@@ -329,28 +329,34 @@ impl Book {
 /// Reads the file, or begins one, changes it and writes it: what `countersign accounts` does.
 ///
 /// # Errors
-/// [`BadBook`].
-pub fn edit(path: &Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+/// [`AccountStoreError`].
+pub fn edit(
+    path: &Path,
+    change: impl FnOnce(&mut AccountStore) -> Result<(), AccountStoreError>,
+) -> Result<(), AccountStoreError> {
     let _alone = alone(path)?;
-    let mut book = if path.exists() { Book::load(path)? } else { Book::default() };
-    change(&mut book)?;
-    book.save(path)
+    let mut store = if path.exists() { AccountStore::load(path)? } else { AccountStore::default() };
+    change(&mut store)?;
+    store.save(path)
 }
 
 /// Changes a file that is there: a mistyped path must not become an empty one.
 ///
 /// # Errors
-/// [`BadBook`].
-pub fn change(path: &Path, change: impl FnOnce(&mut Book) -> Result<(), BadBook>) -> Result<(), BadBook> {
+/// [`AccountStoreError`].
+pub fn change(
+    path: &Path,
+    change: impl FnOnce(&mut AccountStore) -> Result<(), AccountStoreError>,
+) -> Result<(), AccountStoreError> {
     let _alone = alone(path)?;
-    let mut book = Book::load(path)?;
-    change(&mut book)?;
-    book.save(path)
+    let mut store = AccountStore::load(path)?;
+    change(&mut store)?;
+    store.save(path)
 }
 
 /// Waits until nobody else changes a file in this folder, and keeps others waiting while it is held: of two changes at once
 /// neither may be lost. The file itself cannot be held, because it is replaced.
-fn alone(path: &Path) -> Result<File, BadBook> {
+fn alone(path: &Path) -> Result<File, AccountStoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let held = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
     held.map_err(|e| bad_file(path, "written", &e))
@@ -371,8 +377,8 @@ fn keep_readers(old: &Path, new: &File) -> std::io::Result<()> {
 }
 
 impl Account {
-    fn identity(&self) -> Result<Identity, BadBook> {
-        let unfit = |what: &'static str| move |e| BadBook::Unfit(format!("the {what} cannot be used: {e}"));
+    fn identity(&self) -> Result<Identity, AccountStoreError> {
+        let unfit = |what: &'static str| move |e| AccountStoreError::Unfit(format!("the {what} cannot be used: {e}"));
         let subject = tidy(&self.subject, SUBJECT_MAX).map_err(unfit("subject"))?.unwrap_or_default();
         let mut identity = Identity::new(Subject::new(&subject).map_err(unfit("subject"))?);
         let text = |text: &Option<String>, max, what| match text {
@@ -391,14 +397,15 @@ impl Account {
     }
 }
 
-fn bad_file(path: &Path, done: &'static str, error: &std::io::Error) -> BadBook {
-    BadBook::File { path: path.to_owned(), done, problem: error.kind().to_string() }
+fn bad_file(path: &Path, done: &'static str, error: &std::io::Error) -> AccountStoreError {
+    AccountStoreError::File { path: path.to_owned(), done, problem: error.kind().to_string() }
 }
 
 /// The name as it is looked up.
-fn folded(username: &str) -> Result<String, BadBook> {
-    let tidied = tidy(username, NAME_MAX).map_err(|e| BadBook::Unfit(format!("the user name cannot be used: {e}")))?;
-    tidied.map(|name| name.to_lowercase()).ok_or_else(|| BadBook::Unfit("the user name is empty".to_owned()))
+fn folded(username: &str) -> Result<String, AccountStoreError> {
+    let tidied =
+        tidy(username, NAME_MAX).map_err(|e| AccountStoreError::Unfit(format!("the user name cannot be used: {e}")))?;
+    tidied.map(|name| name.to_lowercase()).ok_or_else(|| AccountStoreError::Unfit("the user name is empty".to_owned()))
 }
 
 /// The password as it is hashed: the same whichever keyboard composed its letters (RFC 8265 section 4.2).
@@ -406,7 +413,7 @@ fn normal(password: &SecretString) -> SecretString {
     password.expose_secret().nfc().collect::<String>().into()
 }
 
-fn check_password(password: &SecretString, username: &str) -> Result<(), BadBook> {
+fn check_password(password: &SecretString, username: &str) -> Result<(), AccountStoreError> {
     let text = password.expose_secret();
     let problem = match () {
         () if text.chars().count() < PASSWORD_LEAST => "is shorter than 12 characters",
@@ -415,12 +422,12 @@ fn check_password(password: &SecretString, username: &str) -> Result<(), BadBook
         () if is_placeholder(text) => "is a placeholder, or the same few characters over and over",
         () => return Ok(()),
     };
-    Err(BadBook::Password(problem))
+    Err(AccountStoreError::Password(problem))
 }
 
-fn hash(password: &SecretString) -> Result<String, BadBook> {
-    let unusable = |_| BadBook::Password("cannot be hashed");
-    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|_| BadBook::Password("cannot be hashed"))?;
+fn hash(password: &SecretString) -> Result<String, AccountStoreError> {
+    let unusable = |_| AccountStoreError::Password("cannot be hashed");
+    let params = Params::new(MEMORY, PASSES, 1, None).map_err(|_| AccountStoreError::Password("cannot be hashed"))?;
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash: PasswordHash = argon
         .hash_password_with_salt(normal(password).expose_secret().as_bytes(), &random_bytes::<16>())
@@ -429,8 +436,9 @@ fn hash(password: &SecretString) -> Result<String, BadBook> {
 }
 
 /// The cost of a hash; an error for one that is not argon2id or costs more than any login may.
-fn params_of(hash: &str) -> Result<Params, BadBook> {
-    let unfit = || BadBook::Password("is not an argon2id hash in PHC notation; `countersign accounts add` makes one");
+fn params_of(hash: &str) -> Result<Params, AccountStoreError> {
+    let unfit =
+        || AccountStoreError::Password("is not an argon2id hash in PHC notation; `countersign accounts add` makes one");
     let hash = PasswordHash::new(hash).map_err(|_| unfit())?;
     let params = Params::try_from(&hash).map_err(|_| unfit())?;
     let whole = hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some();
