@@ -46,6 +46,7 @@ pub mod claims;
 pub mod cli;
 pub mod config;
 pub mod connector;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod http;
 pub mod issuance;

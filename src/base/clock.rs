@@ -113,7 +113,7 @@ impl Clock {
 #[expect(clippy::disallowed_methods, clippy::expect_used, reason = "the door; without chance nothing may be signed")]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator answers");
+    getrandom::fill(&mut bytes).expect("the system's random generator answers");
     bytes
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod check;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod health;
 pub mod keygen;
@@ -76,6 +77,7 @@ enum Command {
     Settings(settings::SettingsArgs),
     /// Ask a running service whether it is ready; for container health checks.
     Health(health::HealthArgs),
+    #[cfg(feature = "demo")]
     /// Run a host site, the issuer and a chat widget's server on this machine, to try everything out.
     Demo(demo::DemoArgs),
     /// Print a completion script for your shell.
@@ -150,6 +152,7 @@ pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Wr
         Command::Accounts(args) => accounts::run(&args, &mut context),
         Command::Settings(args) => settings::run(&args, &mut context),
         Command::Health(args) => health::run(&args, &mut context).await,
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &mut context).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut context.out);

@@ -35,6 +35,8 @@ use countersign::jose::signer::{Algorithm, HeaderOptions, Signer, generate_pem};
 use countersign::login::sessions::{LoginSessions, NewLogin};
 use countersign::session::identity::{Identity, Subject};
 use jsonwebtoken::{EncodingKey, Header};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -108,11 +110,13 @@ impl Issuer {
         let mut header = Header::new(algorithm.for_verification());
         header.kid = jwk["kid"].as_str().map(str::to_owned);
         header.typ = Some(typ.to_owned());
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
         let key = match algorithm.name() {
-            "RS256" => EncodingKey::from_rsa_pem(pem.as_bytes()),
-            _ => EncodingKey::from_ec_pem(pem.as_bytes()),
+            // PKCS #1 is what PKCS #8 (RFC 5208) wraps in 26 bytes at this size of key.
+            "RS256" => EncodingKey::from_rsa_der(&der.secret_pkcs8_der()[26..]),
+            _ => EncodingKey::from_ec_der(der.secret_pkcs8_der()),
         };
-        Self { key: key.unwrap(), header, jwk }
+        Self { key, header, jwk }
     }
 
     fn token(&self, issuer: &str, n: u64, now: UnixTime) -> String {
