@@ -10,14 +10,14 @@
 pub mod limits;
 pub mod memory;
 pub mod place;
-pub mod postgres;
-pub mod redis;
-mod sql;
-pub mod sqlite;
 #[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
+pub mod sqlite;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
