@@ -266,7 +266,7 @@ fn read_admin(env: &mut Env) -> Option<Address> {
 
 fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &Kept) -> Option<LoginConfig> {
     let store = kept.store(&place::Settings::read(env)?, clock);
-    let sessions = LoginSessions::new(settings.sessions.clone(), store, clock.clone());
+    let sessions = settings.sessions(store, clock.clone());
     Some(LoginConfig { settings, sessions })
 }
 
@@ -305,10 +305,7 @@ fn read_chain(
             assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
             bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
             store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
-            login_source::NAME => login.map(|login| {
-                let still_valid = Box::new(login.settings.still_valid());
-                Box::new(LoginSource::new(login.sessions.clone(), still_valid)) as _
-            }),
+            login_source::NAME => login.map(|login| Box::new(LoginSource::new(login.sessions.clone())) as _),
             _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
         };
         sources.extend(source);

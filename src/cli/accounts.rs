@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::{CliContext, Exit};
 use crate::base::clock::random_bytes;
 use crate::base::secret::Encoding;
-use crate::login::accounts::store::{AccountStore, NewAccount, change, edit};
+use crate::login::accounts::file::{change, edit};
+use crate::login::accounts::store::{AccountStore, NewAccount};
 
 /// Which file, and what to do with it.
 #[derive(Debug, Args)]

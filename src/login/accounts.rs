@@ -1,5 +1,8 @@
 //! Local accounts: for organisations without a login of their own, and for trying things out.
 
+pub mod file;
+pub mod name;
+pub mod password;
 pub mod store;
 pub mod throttle;
 
@@ -11,7 +14,8 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
 use crate::config::env::{Env, Var};
-use crate::login::accounts::store::{AccountStore, PASSWORD_MOST};
+use crate::login::accounts::password::PASSWORD_MOST;
+use crate::login::accounts::store::AccountStore;
 use crate::login::accounts::throttle::LoginThrottle;
 use crate::session::identity::Identity;
 

@@ -23,7 +23,7 @@ use crate::login::oidc::{Answer, Failed, Oidc};
 use crate::login::pages::{self, LoginForm, private, see_other, try_again_in, with_cookies};
 use crate::login::return_to::ReturnTo;
 use crate::login::senders::Sender;
-use crate::login::sessions::{LoginSession, NewLogin};
+use crate::login::sessions::record::{LoginSession, NewLogin};
 use crate::login::transaction::Transaction;
 use crate::login::{Event, Login, LoginService, Method};
 use crate::net::peer::Peer;
@@ -352,9 +352,9 @@ async fn style() -> Response {
 async fn ask_logout(State(service): State<Arc<LoginService>>, request: Request) -> Response {
     let login = service.login.load_full();
     match login.sessions.find(request.headers()).await {
-        Ok(None) => login.site.frame.logged_out(),
+        Ok(Err(_)) => login.site.frame.logged_out(),
         // Who cannot be told whether they are logged in can still ask to be logged out.
-        Ok(Some(_)) | Err(_) => login.site.frame.ask_logout(),
+        Ok(Ok(_)) | Err(_) => login.site.frame.ask_logout(),
     }
 }
 

@@ -10,8 +10,10 @@ pub mod front;
 pub mod oidc;
 pub mod pages;
 pub mod return_to;
+pub mod seal;
 pub mod senders;
 pub mod sessions;
+pub mod standing;
 pub mod transaction;
 
 use std::fmt;
@@ -30,8 +32,10 @@ use crate::login::accounts::{Accounts, Gate};
 use crate::login::oidc::Oidc;
 use crate::login::pages::Frame;
 use crate::login::return_to::ReturnTo;
+use crate::login::seal::Seals;
 use crate::login::senders::Senders;
-use crate::login::sessions::{LoginSession, LoginSessions};
+use crate::login::sessions::LoginSessions;
+use crate::login::standing::Standing;
 use crate::net::origin::Origin;
 use crate::net::outbound::{self, Outbound};
 use crate::net::peer::TrustedProxies;
@@ -71,6 +75,16 @@ enum Choice {
     Accounts(Arc<AccountStore>),
 }
 
+impl Choice {
+    /// Keys that every replica has without being given one.
+    fn seals(&self) -> Seals {
+        match self {
+            Self::Oidc(oidc) => Seals::derived(&oidc.client_secret),
+            Self::Accounts(accounts) => Seals::of_accounts(accounts),
+        }
+    }
+}
+
 /// The settings of our own login.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -78,7 +92,8 @@ pub struct Settings {
     site: Site,
     outbound: Outbound,
     /// How long sessions last and what their cookie is.
-    pub sessions: sessions::Settings,
+    sessions: sessions::Settings,
+    seals: Arc<Seals>,
 }
 
 /// Where we are on the organisation's site.
@@ -105,7 +120,14 @@ impl Site {
 
 impl Settings {
     /// The settings of this room, in the order of the settings table.
-    pub const VARS: &[&Var] = &[&LOGIN, &LOGIN_TITLE, &LOGIN_RETURN_TO, &LOGOUT_RETURN_TO];
+    pub const VARS: &[&Var] = &[
+        &LOGIN,
+        &LOGIN_TITLE,
+        &LOGIN_RETURN_TO,
+        &LOGOUT_RETURN_TO,
+        &seal::SESSION_STORE_KEY,
+        &seal::SESSION_STORE_KEY_NEXT,
+    ];
 
     /// Whether a login of our own is wanted, however well it is configured.
     pub fn is_wanted(env: &mut Env) -> bool {
@@ -130,22 +152,24 @@ impl Settings {
             _ => Accounts::read(env).map(Choice::Accounts),
         };
         let site = read_site(env, public_url, listed);
-        Some(Self { choice: choice?, site: site?, outbound: outbound.clone(), sessions: sessions? })
+        let own = Seals::read(env);
+        let choice = choice?;
+        let seals = Arc::new(own.unwrap_or_else(|| choice.seals()));
+        Some(Self { choice, site: site?, outbound: outbound.clone(), sessions: sessions?, seals })
     }
 }
 
 impl Settings {
-    /// Whether a visit still stands: one that began with a local account lasts no longer than the account is open, so that
-    /// whoever is shut out is out at once.
-    pub fn still_valid(&self) -> impl Fn(&LoginSession) -> bool + Send + Sync + use<> {
-        let store = match &self.choice {
-            Choice::Accounts(store) => Some(store.clone()),
-            Choice::Oidc(_) => None,
+    /// The sessions of this login in a store.
+    #[must_use]
+    pub fn sessions(&self, store: Store, clock: Clock) -> LoginSessions {
+        let standing = match &self.choice {
+            Choice::Oidc(oidc) => {
+                Standing::provider(oidc::METHOD, &oidc.issuer, &oidc.client_id, oidc.mapping.subject())
+            }
+            Choice::Accounts(accounts) => Standing::accounts(accounts::METHOD, accounts.clone()),
         };
-        move |session| {
-            let open = |store: &Arc<AccountStore>| store.is_open(&session.identity.subject);
-            session.method != accounts::METHOD || store.as_ref().is_some_and(open)
-        }
+        LoginSessions::new(self.sessions.clone(), standing, self.seals.clone(), store, clock)
     }
 
     /// Lets pages of these origins log their visitors in and out, too.

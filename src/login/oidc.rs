@@ -28,7 +28,7 @@ use crate::jose::jws::rules::{Audience, Rules};
 use crate::jose::jws::times::{SKEW, numeric_date};
 use crate::login::oidc::settings::{Ask, Settings};
 use crate::login::oidc::wire::{Client, Tokens};
-use crate::login::sessions::{NewLogin, ProviderSession};
+use crate::login::sessions::record::{NewLogin, ProviderSession};
 use crate::login::transaction::Transaction;
 use crate::net::outbound::Outbound;
 

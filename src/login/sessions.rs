@@ -4,21 +4,24 @@
 //! request, its longest duration, the end that the identity provider set. The browser holds the id and nothing else; what
 //! is known of the visitor stays here.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+pub mod record;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tower_sessions::session::Id;
 
 use crate::base::clock::{Clock, UnixTime};
 use crate::config::env::{Env, Var};
+use crate::login::seal::Seals;
+use crate::login::sessions::record::{
+    LoginSession, NewLogin, ProviderSession, ended_mark, record, session, session_tag, subject_tag,
+};
+use crate::login::standing::Standing;
 use crate::net::cookies::{OwnCookie, SameSite};
-use crate::session::identity::{Identity, Subject};
-use crate::store::{Down, Key, Store, Tags};
+use crate::session::nobody::Nobody;
+use crate::store::{Down, Store, Tags};
 
 /// The cookie's name.
 pub const LOGIN_COOKIE: Var = Var::new(
@@ -56,86 +59,8 @@ pub const LOGIN_SESSION_ABSOLUTE: Var = Var::new(
     "A session of our own login ends this long after the login, whatever happens, 5m to 30d.",
 );
 
-/// Under which key of a record the visit stands.
-const FIELD: &str = "visit";
 /// The last request is written down at most this often, or every chat token would cost a write.
 const TOUCH: Duration = Duration::from_mins(1);
-/// An ID token longer than this is not kept for the provider's logout.
-const HINT_MAX: usize = 8 * 1024;
-
-/// Who is logged in, since when, and through whom.
-#[derive(Clone)]
-pub struct LoginSession {
-    /// Who.
-    pub identity: Identity,
-    /// How they logged in: `oidc` or `accounts`.
-    pub method: String,
-    /// When they proved who they are.
-    pub authenticated_at: UnixTime,
-    /// The identity provider's side of it, where there is one.
-    pub provider: Option<ProviderSession>,
-    /// When it began.
-    pub started_at: UnixTime,
-    /// When it was last used, to within a minute.
-    pub seen_at: UnixTime,
-    /// When it ends at the latest.
-    pub ends_at: UnixTime,
-}
-
-/// Redacted: it is about a person.
-impl fmt::Debug for LoginSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginSession").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-/// What ties a visit to the identity provider's own session.
-#[derive(Debug, Clone)]
-pub struct ProviderSession {
-    /// Who the provider is.
-    pub issuer: String,
-    /// The visitor's `sub` there, which need not be our subject.
-    pub subject: String,
-    /// `sid` (`OpenID` Connect Back-Channel Logout 1.0 section 2.1), where the provider tells it.
-    pub session: Option<String>,
-    /// The ID token, to be shown to the provider at logout.
-    pub id_token: SecretString,
-}
-
-impl ProviderSession {
-    fn tags(&self) -> Vec<Key> {
-        let mut tags = vec![subject_tag(&self.issuer, &self.subject)];
-        tags.extend(self.session.iter().map(|session| session_tag(&self.issuer, session)));
-        tags
-    }
-}
-
-fn subject_tag(issuer: &str, subject: &str) -> Key {
-    Key::of("provider subject", &[issuer, subject])
-}
-
-fn session_tag(issuer: &str, session: &str) -> Key {
-    Key::of("provider session", &[issuer, session])
-}
-
-fn ended_mark(issuer: &str, session: &str) -> Key {
-    Key::of("provider session ended", &[issuer, session])
-}
-
-/// Somebody who has just proved who they are.
-#[derive(Debug, Clone)]
-pub struct NewLogin {
-    /// Who.
-    pub identity: Identity,
-    /// How: `oidc` or `accounts`.
-    pub method: &'static str,
-    /// When they proved it.
-    pub authenticated_at: UnixTime,
-    /// When the visit must end, if the identity provider said so.
-    pub ends_at: Option<UnixTime>,
-    /// The identity provider's side of it, where there is one.
-    pub provider: Option<ProviderSession>,
-}
 
 /// A visit found by a request's cookie.
 #[derive(Debug, Clone)]
@@ -181,15 +106,6 @@ impl Settings {
         Some(settings)
     }
 
-    /// Half an hour, twelve hours, `__Host-countersign`, strict.
-    ///
-    /// # Errors
-    /// Never; the defaults are sound.
-    #[must_use]
-    pub fn defaults() -> Option<Self> {
-        Self::read(&mut Env::new::<String, String>([]))
-    }
-
     /// The cookie's name.
     #[must_use]
     pub fn cookie(&self) -> &OwnCookie {
@@ -203,13 +119,15 @@ pub struct LoginSessions {
     store: Store,
     clock: Clock,
     settings: Settings,
+    standing: Standing,
+    seals: Arc<Seals>,
 }
 
 impl LoginSessions {
-    /// Sessions in this store.
+    /// Sessions in this store, on this ground, under these seals.
     #[must_use]
-    pub fn new(settings: Settings, store: Store, clock: Clock) -> Self {
-        Self { store, clock, settings }
+    pub fn new(settings: Settings, standing: Standing, seals: Arc<Seals>, store: Store, clock: Clock) -> Self {
+        Self { store, clock, settings, standing, seals }
     }
 
     /// The cookie.
@@ -242,18 +160,21 @@ impl LoginSessions {
         let now = self.clock.now();
         let longest = now.plus(self.settings.absolute);
         let ends_at = new_login.ends_at.map_or(longest, |end| end.min(longest));
+        let ground = self.standing.under(&new_login.identity);
         let provider = new_login.provider;
         let tags = Tags { keys: provider.as_ref().map(ProviderSession::tags).unwrap_or_default(), until: longest };
         let session = LoginSession {
             identity: new_login.identity,
             method: new_login.method.to_owned(),
+            ground,
             authenticated_at: new_login.authenticated_at,
             provider: provider.clone(),
             started_at: now,
             seen_at: now,
             ends_at,
         };
-        let id = self.store.begin(record(&session)?, self.end_of(&session), &tags).await?;
+        let data = |id: &Id| record(&session, id, &self.seals);
+        let id = self.store.begin_with(data, self.end_of(&session), &tags).await?;
         if self.was_ended(provider.as_ref()).await? {
             self.store.end(&id).await?;
             return Ok(None);
@@ -262,21 +183,29 @@ impl LoginSessions {
         Ok(Some(self.settings.cookie.set(&id.to_string(), lasts)))
     }
 
-    /// The visit of a request, if it has one that still runs; and that it was used now.
+    /// The session of a request, if it has one that still runs; and that it was used now.
     ///
     /// # Errors
     /// [`Down`].
-    pub async fn find(&self, headers: &HeaderMap) -> Result<Option<Found>, Down> {
-        let Some(id) = self.id(headers) else { return Ok(None) };
-        let Some((data, _)) = self.store.find(&id).await? else { return Ok(None) };
-        let session = session(data)?;
-        // Settings that became stricter count for the visits that began before.
+    pub async fn find(&self, headers: &HeaderMap) -> Result<Result<Found, Nobody>, Down> {
+        let name = self.cookie().name();
+        let Some(value) = self.settings.cookie.value(headers) else { return Ok(Err(Nobody::no_cookie(name))) };
+        let Ok(id) = value.parse() else { return Ok(Err(Nobody::BadCookie(name.to_owned()))) };
+        let Some((data, _)) = self.store.find(&id).await? else { return Ok(Err(Nobody::UnknownSession)) };
+        let Some(session) = session(&data, &id, &self.seals)? else { return Ok(Err(Nobody::NotSealed)) };
+        // Settings that became stricter count for the sessions that began before.
         if self.clock.now() >= self.end_of(&session) {
-            return Ok(None);
+            return Ok(Err(Nobody::Expired));
         }
-        let Some(session) = self.touch(&id, session).await else { return Ok(None) };
+        let session = match self.standing.now(session) {
+            Ok(session) => session,
+            Err(fallen) => {
+                return Ok(Err(Nobody::Fallen { reason: fallen.reason(), why: fallen.to_string() }));
+            }
+        };
+        let Some(session) = self.touch(&id, session).await else { return Ok(Err(Nobody::UnknownSession)) };
         let expires_at = self.end_of(&session);
-        Ok(Some(Found { id, session, expires_at }))
+        Ok(Ok(Found { id, session, expires_at }))
     }
 
     /// Ends the visit of a request, if there is one, and returns it.
@@ -287,7 +216,8 @@ impl LoginSessions {
         let Some(id) = self.id(headers) else { return Ok(None) };
         let data = self.store.find(&id).await?;
         self.store.end(&id).await?;
-        data.map(|(data, _)| session(data)).transpose()
+        // What cannot be read any more has ended all the same.
+        Ok(data.and_then(|(data, _)| session(&data, &id, &self.seals).ok().flatten()))
     }
 
     /// Ends every visit that came out of one session at the identity provider, and keeps one that is just beginning from
@@ -333,7 +263,7 @@ impl LoginSessions {
             return Some(session);
         }
         let seen = LoginSession { seen_at: now, ..session.clone() };
-        let Ok(data) = record(&seen) else { return Some(session) };
+        let Ok(data) = record(&seen, id, &self.seals) else { return Some(session) };
         match self.store.replace(id, data, self.end_of(&seen)).await {
             Ok(is_there) => is_there.then_some(seen),
             Err(down) => {
@@ -342,94 +272,4 @@ impl LoginSessions {
             }
         }
     }
-}
-
-/// A visit as it stands in a record.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    subject: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email_verified: Option<bool>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    locale: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    attributes: BTreeMap<String, Value>,
-    method: String,
-    authenticated_at: UnixTime,
-    started_at: UnixTime,
-    seen_at: UnixTime,
-    ends_at: UnixTime,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    provider: Option<StoredProvider>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredProvider {
-    issuer: String,
-    subject: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session: Option<String>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    id_token: String,
-}
-
-fn record(session: &LoginSession) -> Result<HashMap<String, Value>, Down> {
-    let identity = session.identity.clone();
-    let provider = session.provider.clone().map(|p| {
-        let hint = p.id_token.expose_secret();
-        let id_token = if hint.len() > HINT_MAX { String::new() } else { hint.to_owned() };
-        StoredProvider { issuer: p.issuer, subject: p.subject, session: p.session, id_token }
-    });
-    let stored = Stored {
-        subject: identity.subject.as_str().to_owned(),
-        name: identity.name,
-        email: identity.email,
-        email_verified: identity.email_verified,
-        groups: identity.groups,
-        locale: identity.locale,
-        attributes: identity.attributes,
-        method: session.method.clone(),
-        authenticated_at: session.authenticated_at,
-        started_at: session.started_at,
-        seen_at: session.seen_at,
-        ends_at: session.ends_at,
-        provider,
-    };
-    let value = serde_json::to_value(stored).map_err(|_| Down::Unreadable)?;
-    Ok(HashMap::from([(FIELD.to_owned(), value)]))
-}
-
-fn session(mut data: HashMap<String, Value>) -> Result<LoginSession, Down> {
-    let value = data.remove(FIELD).ok_or(Down::Unreadable)?;
-    let stored: Stored = serde_json::from_value(value).map_err(|_| Down::Unreadable)?;
-    let identity = Identity {
-        subject: Subject::new(&stored.subject).map_err(|_| Down::Unreadable)?,
-        name: stored.name,
-        email: stored.email,
-        email_verified: stored.email_verified,
-        groups: stored.groups,
-        locale: stored.locale,
-        attributes: stored.attributes,
-    };
-    let provider = stored.provider.map(|p| ProviderSession {
-        issuer: p.issuer,
-        subject: p.subject,
-        session: p.session,
-        id_token: p.id_token.into(),
-    });
-    Ok(LoginSession {
-        identity,
-        method: stored.method,
-        authenticated_at: stored.authenticated_at,
-        provider,
-        started_at: stored.started_at,
-        seen_at: stored.seen_at,
-        ends_at: stored.ends_at,
-    })
 }

@@ -80,6 +80,12 @@ impl Mapping {
         }
     }
 
+    /// The pointer that says who somebody is.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// What the document says; `None` when it names nobody, or an end of the session that cannot be read: a session
     /// whose end is unknown though one is stated cannot be kept to.
     #[must_use]

@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod mapping;
+pub mod nobody;
 
 use std::time::Duration;
 

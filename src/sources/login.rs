@@ -1,37 +1,24 @@
 //! Our own login's session: who logged in here.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use http::request::Parts;
 
-use crate::login::sessions::{LoginSession, LoginSessions};
+use crate::login::sessions::LoginSessions;
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::store::Down;
 
 /// Name of this source.
 pub const NAME: &str = "login";
 
-/// Whether a visit still stands on what it began with, such as an account that is open.
-pub type StillValid = Box<dyn Fn(&LoginSession) -> bool + Send + Sync>;
-
 /// The source.
-pub struct LoginSource {
-    sessions: LoginSessions,
-    still_valid: StillValid,
-}
-
-impl fmt::Debug for LoginSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LoginSource").field(&self.sessions).finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub struct LoginSource(LoginSessions);
 
 impl LoginSource {
-    /// The visits of our own login that still stand.
+    /// The sessions of our own login.
     #[must_use]
-    pub fn new(sessions: LoginSessions, still_valid: StillValid) -> Self {
-        Self { sessions, still_valid }
+    pub fn new(sessions: LoginSessions) -> Self {
+        Self(sessions)
     }
 }
 
@@ -42,21 +29,16 @@ impl Authenticator for LoginSource {
     }
 
     fn guarded(&self) -> Guarded {
-        Guarded { cookies: vec![self.sessions.cookie().name().to_owned()], ..Guarded::default() }
+        Guarded { cookies: vec![self.0.cookie().name().to_owned()], ..Guarded::default() }
     }
 
     async fn warm(&self) -> Result<(), Outage> {
-        self.sessions.store().ping().await.map_err(outage)
+        self.0.store().ping().await.map_err(outage)
     }
 
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        let found = self
-            .sessions
-            .find(&request.headers)
-            .await
-            .map_err(outage)?
-            .filter(|found| (self.still_valid)(&found.session));
-        Ok(found.map(|found| Session {
+        let found = self.0.find(&request.headers).await.map_err(outage)?;
+        Ok(found.ok().map(|found| Session {
             identity: found.session.identity,
             source: NAME,
             expires_at: Some(found.expires_at),

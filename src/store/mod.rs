@@ -234,10 +234,23 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn begin(&self, data: HashMap<String, Value>, expires_at: UnixTime, tags: &Tags) -> Result<Id, Down> {
-        let text = text_of(data, expires_at)?;
+        self.begin_with(|_| Ok(data.clone()), expires_at, tags).await
+    }
+
+    /// The same with data that depend on the id.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn begin_with(
+        &self,
+        data: impl Fn(&Id) -> Result<HashMap<String, Value>, Down>,
+        expires_at: UnixTime,
+        tags: &Tags,
+    ) -> Result<Id, Down> {
         // 128 random bits do not collide; a generator that repeats itself must not hand out somebody else's session.
         for _ in 0..3 {
             let id = fresh_id();
+            let text = text_of(data(&id)?, expires_at)?;
             let key = Key::of_session(&id);
             let row = Row { key: &key, text: &text, expires_at, now: self.now() };
             if bounded(async { self.backend().await?.insert(row, tags).await }).await? {

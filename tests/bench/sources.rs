@@ -32,7 +32,8 @@ use countersign::base::clock::{Clock, UnixTime};
 use countersign::config::env::Env;
 use countersign::http::listen::{Listener, Timeouts, serve};
 use countersign::jose::signer::{Algorithm, HeaderOptions, Signer, generate_pem};
-use countersign::login::sessions::{LoginSessions, NewLogin};
+use countersign::login::sessions::LoginSessions;
+use countersign::login::sessions::record::NewLogin;
 use countersign::session::identity::{Identity, Subject};
 use jsonwebtoken::{EncodingKey, Header};
 use rustls_pki_types::PrivatePkcs8KeyDer;
@@ -193,27 +194,29 @@ fn as_json(text: String) -> ([(http::HeaderName, &'static str); 1], String) {
 }
 
 /// Our own login over this store, with so many sessions in it.
-fn login(store: &str, address: &str, sessions: u64, accounts: &str) -> Case {
+fn login(store: &str, address: &str, sessions: u64) -> Case {
     let settings = vec![
         ("SESSION_SOURCES", "login".to_owned()),
-        ("LOGIN", "accounts".to_owned()),
-        ("ACCOUNTS", accounts.to_owned()),
+        ("LOGIN", "oidc".to_owned()),
+        ("OIDC_ISSUER", "https://login.example.org".to_owned()),
+        ("OIDC_CLIENT_ID", "chat".to_owned()),
+        ("OIDC_CLIENT_SECRET", "pV8sQ2mZr4Xk7WdNt5Yh9Lc3".to_owned()),
         ("SESSION_STORE", address.to_owned()),
     ];
     let number = thousands(sessions);
     Case { name: format!("store, {store}, {number}"), settings, visitors: Visitors::LogIn(sessions) }
 }
 
-fn stores(plan: &Plan, home: &Path, accounts: &str) -> Vec<Case> {
+fn stores(plan: &Plan, home: &Path) -> Vec<Case> {
     let at = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
     let servers = [("Redis", at("BENCH_REDIS_URL")), ("PostgreSQL", at("BENCH_POSTGRES_URL"))];
     let mut cases = Vec::new();
     for sessions in plan.sessions {
-        cases.push(login("memory", "memory", sessions, accounts));
+        cases.push(login("memory", "memory", sessions));
         let file = format!("sqlite:{}/{sessions}.db", home.display());
-        cases.push(login("SQLite", &file, sessions, accounts));
+        cases.push(login("SQLite", &file, sessions));
         for (name, url) in &servers {
-            cases.extend(url.as_deref().map(|url| login(name, url, sessions, accounts)));
+            cases.extend(url.as_deref().map(|url| login(name, url, sessions)));
         }
     }
     for (name, _) in servers.iter().filter(|(_, url)| url.is_none()) {
@@ -245,7 +248,7 @@ async fn log_in(visits: &LoginSessions, sessions: u64, clock: &Clock) -> Vec<Str
                 identity.name = Some(name_of(n));
                 let now = clock.now();
                 let arrival =
-                    NewLogin { identity, method: "bench", authenticated_at: now, ends_at: None, provider: None };
+                    NewLogin { identity, method: "oidc", authenticated_at: now, ends_at: None, provider: None };
                 let cookie = visits.begin(arrival, None).await.unwrap().unwrap();
                 if n % (sessions / VISITORS).max(1) == 0 {
                     lines.push(format!("Cookie: {}", cookie.to_str().unwrap().split(';').next().unwrap()));
@@ -367,9 +370,6 @@ fn runtime(name: &str) -> Runtime {
     Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build().unwrap()
 }
 
-/// An account that nobody uses: the sessions are begun without their logins, and stand on no account.
-const ACCOUNTS: &str = r#"{"username":"nobody","subject":"nobody","password":"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
-
 fn main() {
     let full = std::env::args().any(|arg| arg == "--bench");
     let plan = if full {
@@ -385,7 +385,7 @@ fn main() {
     let mut cases = vec![forwarded(), assertion("ES256", now), assertion("RS256", now)];
     cases.push(others.block_on(bearer(now)));
     cases.push(others.block_on(upstream()));
-    cases.extend(stores(&plan, home.path(), ACCOUNTS));
+    cases.extend(stores(&plan, home.path()));
     for case in cases {
         // A service of its own for each, gone before the next.
         let service = runtime("service");

@@ -7,4 +7,5 @@ mod oidc;
 mod provider;
 mod return_to;
 mod session;
+mod standing;
 mod whole;

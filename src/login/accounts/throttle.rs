@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::login::accounts::name::canonical;
+use crate::net::peer::network;
 
 /// What is counted: how many attempts are free, and then each doubles the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,7 +121,8 @@ impl LoginThrottle {
     }
 
     fn keys(&self, name: &str, address: Option<IpAddr>) -> Vec<(Counted, u64)> {
-        let name = name.trim().to_lowercase();
+        // What can be no name has no account to guess at; it is counted as it stands.
+        let name = canonical(name).unwrap_or_else(|_| name.to_owned());
         let mut keys = vec![(Counted::Name, self.key(Counted::Name, &name))];
         if let Some(address) = address.map(network) {
             keys.push((Counted::NameHere, self.key(Counted::NameHere, (&name, address))));
@@ -175,16 +178,5 @@ impl Attempt<'_> {
                 }
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has the whole network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }

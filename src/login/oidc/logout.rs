@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::jose::jws::rejected::Rejected;
 use crate::login::oidc::{Failed, Oidc};
-use crate::login::sessions::{LoginSessions, ProviderSession};
+use crate::login::sessions::LoginSessions;
+use crate::login::sessions::record::ProviderSession;
 use crate::store::{Down, Key};
 
 /// Kinds of logout token: with the type that the specification recommends, and with that of any token.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use countersign::base::clock::Clock;
 use countersign::cli;
-use countersign::login::accounts::store::{AccountStore, AccountStoreError, NewAccount, change, edit};
+use countersign::login::accounts::file::{change, edit};
+use countersign::login::accounts::store::{AccountStore, AccountStoreError, NewAccount};
 use countersign::login::accounts::throttle::LoginThrottle;
 use countersign::net::peer::TrustedProxies;
 use http::{Request, StatusCode};
@@ -13,18 +14,18 @@ use secrecy::SecretString;
 use super::browser::{Answer, Browser, From, encoded, form};
 use super::house::{COOKIE, House};
 
-const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
-fn secret(text: &str) -> SecretString {
+pub fn secret(text: &str) -> SecretString {
     SecretString::from(text)
 }
 
-fn newcomer(username: &str) -> NewAccount {
+pub fn newcomer(username: &str) -> NewAccount {
     NewAccount { username: username.to_owned(), name: Some("Anna Berg".to_owned()), ..NewAccount::default() }
 }
 
 /// The text of a file with these accounts.
-fn accounts(change: impl FnOnce(&mut AccountStore)) -> String {
+pub fn accounts(change: impl FnOnce(&mut AccountStore)) -> String {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("accounts.jsonl");
     edit(&path, |book| {
@@ -40,7 +41,7 @@ fn house() -> House {
     House::of(&[("LOGIN", "accounts"), ("ACCOUNTS", &accounts(|_| ()))])
 }
 
-async fn try_password(house: &House, browser: &mut Browser, username: &str, password: &str) -> Answer {
+pub async fn try_password(house: &House, browser: &mut Browser, username: &str, password: &str) -> Answer {
     let page = browser.get(&house.router, "/login?return_to=/help", From::Own).await;
     let fields = [("state", page.field("state")), ("username", username.to_owned()), ("password", password.to_owned())];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -531,4 +532,31 @@ async fn the_command_line_keeps_the_accounts() {
     command(&["accounts", "enable", "anna", "--file", file]).await.unwrap();
     command(&["accounts", "remove", "anna", "--file", file]).await.unwrap();
     assert_eq!(AccountStore::load(&path).unwrap().accounts().len(), 0);
+}
+
+#[tokio::test]
+async fn a_name_is_counted_once_however_it_is_spelt() {
+    const SPELLINGS: [&str; 6] = ["Zo\u{eb}", "Zoe\u{308}", "ZO\u{cb}", "ZOE\u{308}", " zo\u{eb} ", "\tzoe\u{308}"];
+    let text = accounts(|book| book.add(newcomer("Zo\u{eb}"), &secret(PASSWORD)).unwrap());
+    let house = House::of(&[("LOGIN", "accounts"), ("ACCOUNTS", &text)]);
+    for spelling in SPELLINGS {
+        try_password(&house, &mut Browser::default(), spelling, PASSWORD).await.location();
+    }
+    let mut refused = 0;
+    for spelling in SPELLINGS.iter().cycle().take(12) {
+        let answer = try_password(&house, &mut Browser::default(), spelling, "guess").await;
+        refused += usize::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(refused, 7, "five are free, whichever way the name is written");
+}
+
+#[test]
+fn the_form_of_a_names_form_is_itself() {
+    use countersign::login::accounts::name::canonical;
+    for name in
+        ["Anna", "\u{130}stanbul", "\u{3a3}\u{391}\u{3a3}", "STRASSE", "Zoe\u{308}", "\u{1fb3}\u{345}", "\u{212b}"]
+    {
+        let once = canonical(name).unwrap();
+        assert_eq!(canonical(&once).unwrap(), once, "{name}");
+    }
 }

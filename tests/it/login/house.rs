@@ -59,7 +59,7 @@ impl House {
 
     pub fn over(vars: &[(&str, &str)], store: Store, clock: Clock, hands: ManualClock) -> Self {
         let settings = read(vars).unwrap();
-        let sessions = LoginSessions::new(settings.sessions.clone(), store.clone(), clock.clone());
+        let sessions = settings.sessions(store.clone(), clock.clone());
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
         let report = Arc::new(move |event: &Event<'_>| {
@@ -84,7 +84,7 @@ impl House {
 
     pub async fn asks_with(&self, cookie: &str) -> Result<Option<Session>, Outage> {
         let request = Request::get("/token").header("cookie", cookie).body(Body::empty()).unwrap();
-        LoginSource::new(self.sessions.clone(), Box::new(|_| true)).authenticate(&request.into_parts().0).await
+        LoginSource::new(self.sessions.clone()).authenticate(&request.into_parts().0).await
     }
 
     pub async fn subject(&self, browser: &Browser) -> Option<String> {
