@@ -39,6 +39,7 @@ export type LocalCode =
   | 'unexpected_answer'
   | 'logged_out'
   | 'stopped'
+  | 'no_login'
   | 'popup_blocked'
   | 'login_cancelled'
   | 'session_withheld'
@@ -128,12 +129,16 @@ export interface TokenSource {
   session(): Promise<SessionInfo>;
   /**
    * Opens countersign's own login in a window (call it from a click) and resolves when this page sees the session; every
-   * tab of this origin then asks for its token. Rejects with `popup_blocked`, `login_cancelled` (the visitor closed the
+   * tab of this origin then asks for its token. Somebody who is logged in already sees no window. Rejects with `no_login`
+   * (the server has none of its own: nothing is opened), `popup_blocked`, `login_cancelled` (the visitor closed the
    * window) or `session_withheld` (the login worked, but the browser keeps its cookie from this page). A login that is
    * finished after the promise was rejected still counts: subscribers hear its token.
    */
   login(): Promise<SessionInfo>;
-  /** Ends at once in every tab of this origin; rejects when the server could not be told. */
+  /**
+   * Ends at once in every tab of this origin; rejects when the server could not be told. A click on an element with the
+   * attribute `data-countersign-logout`, or inside one, does the same and then whatever the element does.
+   */
   logout(): Promise<void>;
   /** Lets go of everything, without logging anybody out. */
   stop(): void;
@@ -162,7 +167,7 @@ export interface Adapter<Options = ConnectOptions> {
 }
 
 export interface ConnectOptions {
-  /** Hears this widget's errors and the source's. Without it the widget's go to console.warn. */
+  /** Hears this widget's errors and the source's. Without it console.warn explains each kind once. */
   onError?: (error: Error) => void;
   [option: string]: unknown;
 }

@@ -12,26 +12,26 @@ const TICK_MS = 30_000;
 const BACKOFF_MS = 30_000;
 const COOL_MS = 60_000;
 const TRIES = 5;
-const MAX_LENGTH = 65_536;
 // What the last page of a login says, to its opener and on the channel.
 const LOGIN = 'countersign:login';
 
 const EXPLAINED = {
   offline: 'This device is offline.',
-  unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login page.',
+  unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login.',
   timeout: 'The answer came too late.',
   empty_answer: 'The answer is empty.',
-  html_answer: 'The answer is a web page: wrong address, or a login gateway.',
-  not_a_token: 'The token is empty, null or undefined.',
+  html_answer: 'The answer is a web page: wrong address, or a login.',
+  not_a_token: 'The token is empty.',
   oversized_answer: 'The answer is too large.',
   unexpected_answer: 'The answer is not JSON with token and expires_in.',
   logged_out: 'Logged out until login() or getToken({ force: true }).',
-  stopped: 'This source was stopped.',
-  popup_blocked: 'The login window was blocked: call login() from a click.',
-  login_cancelled: 'The login window was closed.',
+  stopped: 'This source is stopped.',
+  no_login: 'There is no login here: use your own.',
+  popup_blocked: 'The login window is blocked: call login() in a click.',
+  login_cancelled: 'The login window is closed.',
   session_withheld: 'Logged in, but third-party cookies are withheld.',
   widget_missing: "The widget's script is not loaded.",
-  misconfigured: 'Needs a known adapter, an element, and a base address.',
+  misconfigured: 'Needs a known adapter, element and base.',
 };
 
 class CountersignError extends Error {
@@ -64,20 +64,6 @@ function parsed(text) {
   }
 }
 
-async function exchange(window, url, init) {
-  const signal = window.AbortSignal.timeout(REQUEST_MS);
-  try {
-    const response = await window.fetch(url, { cache: 'no-store', redirect: 'error', signal, ...init });
-    const text = await response.text();
-    if (!response.ok) throw refusal(window, response, parsed(text));
-    return text;
-  } catch (error) {
-    if (error instanceof CountersignError) throw error;
-    const lost = window.navigator?.onLine === false ? 'offline' : 'unreachable';
-    throw new CountersignError(signal.aborted ? 'timeout' : lost, { retryable: true });
-  }
-}
-
 function refusal(window, { status, headers }, problem) {
   const usual = { 401: 'login_required', 403: 'forbidden', 404: 'not_found', 408: 'timeout', 429: 'rate_limited' };
   const code = problem?.code ?? usual[status] ?? (status < 500 ? 'bad_request' : 'upstream_unavailable');
@@ -97,7 +83,7 @@ function understood(text) {
   const answer = parsed(text);
   const token = 'token' in Object(answer) ? answer.token : text;
   const fault =
-    (text.length > MAX_LENGTH && 'oversized_answer') ||
+    (text.length > 65_536 && 'oversized_answer') ||
     (!text.trim() && 'empty_answer') ||
     (/^\s*</.test(text) && 'html_answer') ||
     (/^\W*(null|undefined|)\W*$/.test(token) && 'not_a_token') ||
@@ -107,8 +93,8 @@ function understood(text) {
 }
 
 function createTokenSource(options = {}) {
-  const { widget, headers, context, crossOrigin = [], share = true, loginUrl, field = 'token' } = options;
-  const { env: window = globalThis } = options;
+  const { env: window = globalThis, widget, headers, context, crossOrigin = [], share = true, loginUrl, field = 'token' } =
+    options;
   if (!(options.base ?? options.url ?? home)) throw new CountersignError('misconfigured');
   const absolute = (url) => new URL(url, window.location?.href).href;
   const base = absolute(options.base ?? new URL('.', absolute(options.url ?? home))).replace(/\/(token\/)?$/, '');
@@ -125,10 +111,12 @@ function createTokenSource(options = {}) {
   let ended = false;
   let era = mark(window);
   let timer;
+  let channel;
 
   const live = () => held && age(window, held) < held.life;
   const current = () => (live() ? held.answer : null);
   const barred = () => (ended ? Infinity : failure ? failure.hold - age(window, failure) : 0);
+  const hidden = () => window.document?.visibilityState === 'hidden';
   const over = () => new CountersignError(signal.aborted ? 'stopped' : 'logged_out');
 
   // A conversation belongs to one tab; headers or context of the page's own may speak for somebody else.
@@ -151,19 +139,33 @@ function createTokenSource(options = {}) {
   const emit = (type, more) => listeners.forEach((seat) => tell(seat, type, more));
 
   async function send(method, target, content, init) {
+    const own = typeof headers === 'function' ? await headers() : headers;
     const { origin } = new URL(target);
-    return exchange(window, target, {
-      method,
-      credentials: crossOrigin.some((listed) => new URL(listed).origin === origin) ? 'include' : 'same-origin',
-      body: content && JSON.stringify(content),
-      headers: {
-        ...(typeof headers === 'function' ? await headers() : headers),
-        Accept: 'application/json',
-        'X-Requested-By': 'countersign',
-        ...(content && { 'Content-Type': 'application/json' }),
-      },
-      ...init,
-    });
+    const limit = window.AbortSignal.timeout(REQUEST_MS);
+    try {
+      const response = await window.fetch(target, {
+        method,
+        cache: 'no-store',
+        redirect: 'error',
+        signal: limit,
+        credentials: crossOrigin.some((listed) => new URL(listed).origin === origin) ? 'include' : 'same-origin',
+        body: content && JSON.stringify(content),
+        headers: {
+          ...own,
+          Accept: 'application/json',
+          'X-Requested-By': 'countersign',
+          ...(content && { 'Content-Type': 'application/json' }),
+        },
+        ...init,
+      });
+      const text = await response.text();
+      if (!response.ok) throw refusal(window, response, parsed(text));
+      return text;
+    } catch (error) {
+      if (error instanceof CountersignError) throw error;
+      const lost = window.navigator?.onLine === false ? 'offline' : 'unreachable';
+      throw new CountersignError(limit.aborted ? 'timeout' : lost, { retryable: true });
+    }
   }
 
   async function exchanged() {
@@ -249,6 +251,7 @@ function createTokenSource(options = {}) {
     const { status, retryable, retryAfter: owed = 0 } = error;
     const withdrawn = status === 401 || status === 403;
     if (withdrawn) held = null;
+    if (status === 401 && shared()) say('gone');
     failure = { ...mark(window), error, hold: retryable ? Math.max(owed, COOL_MS) : Infinity };
     emit(status === 401 ? 'login_required' : 'error', { error, withdrawn, loginUrl });
     return error;
@@ -267,8 +270,7 @@ function createTokenSource(options = {}) {
   // waiting for a reply.
   function tick() {
     window.clearTimeout(timer);
-    const hidden = window.document?.visibilityState === 'hidden' && !held?.answer.renewal;
-    if (hidden || flight || !listeners.size) return;
+    if ((hidden() && !held?.answer.renewal) || flight || !listeners.size) return;
     const wait = Math.max(held ? held.due - age(window, held) : 0, barred());
     if (wait <= 0) fly().catch(quiet);
     else if (wait < Infinity) timer = window.setTimeout(tick, Math.min(wait, TICK_MS));
@@ -281,15 +283,14 @@ function createTokenSource(options = {}) {
     if (persisted) reset();
     if (!failure?.error.retryable || (type === 'online' && !failure.error.retryAfter)) failure = null;
     tick();
+    if (!hidden()) verify();
   }
 
-  function neighbours() {
-    try {
-      return new window.BroadcastChannel('countersign');
-    } catch {
-      // Each tab then stands alone.
-      return null;
-    }
+  // Somebody may have logged out where nobody here could hear it. An outage is not a logout, and an endpoint of the page's
+  // own has nothing beside it that could be asked.
+  async function verify() {
+    if (!live() || !url.startsWith(path('token', ''))) return;
+    if ((await session().catch(quiet))?.logged_in === false) fly().catch(quiet);
   }
 
   const say = (type, more) => signal.aborted || channel?.postMessage({ type, base, ...more });
@@ -299,6 +300,7 @@ function createTokenSource(options = {}) {
     if (data?.type === LOGIN) arrive();
     if (data?.base !== base) return;
     if (data.type === 'logout') leave();
+    if (data.type === 'gone') verify();
     const { answer, wall } = data;
     const passed = window.Date.now() - wall;
     if (data.url !== url || !shared() || ended || wall <= era.wall || passed < 0) return;
@@ -330,6 +332,9 @@ function createTokenSource(options = {}) {
     if (barred() > 0) throw ended ? over() : failure.error;
     return (await fly(true)).token ?? (await fly(true)).token;
   }
+
+  // SDKs pass arguments of their own, not to be read as ours.
+  const tokenProvider = () => getToken();
 
   function subscribe(listener) {
     const seat = { listener };
@@ -364,11 +369,16 @@ function createTokenSource(options = {}) {
 
   async function login() {
     const turn = era;
-    const popup = window.open(`${base}/login?popup=1&origin=${window.origin}`, 'countersign', 'popup,width=480,height=680');
-    if (!popup) throw new CountersignError('popup_blocked');
-    const told = await answered(popup, turn);
-    const found = await session();
-    if (!found.logged_in) throw new CountersignError(told ? 'session_withheld' : 'login_cancelled');
+    // A browser lets a click open a window for some seconds, and no window is opened that would show nothing.
+    let found = await session();
+    if (!found.logged_in) {
+      if (!found.login_url) throw new CountersignError('no_login');
+      const popup = window.open(`${base}/login?popup=1&origin=${window.origin}`, 'countersign', 'popup,width=480,height=680');
+      if (!popup) throw new CountersignError('popup_blocked');
+      const told = await answered(popup, turn);
+      found = await session();
+      if (!found.logged_in) throw new CountersignError(told ? 'session_withheld' : 'login_cancelled');
+    }
     // Otherwise all pages of this origin, this one too, have heard it from the window itself.
     if (turn === era || ended) {
       arrive();
@@ -384,13 +394,19 @@ function createTokenSource(options = {}) {
     channel?.close();
   }
 
-  const channel = neighbours();
-  channel?.addEventListener('message', hear);
+  try {
+    channel = new window.BroadcastChannel('countersign');
+    channel.addEventListener('message', hear);
+  } catch {
+    // Each tab then stands alone.
+  }
   for (const type of ['online', 'pageshow']) window.addEventListener?.(type, look, { signal });
   window.document?.addEventListener('visibilitychange', look, { signal });
+  // The site's own button goes on to do what it does.
+  const leaver = ({ target }) =>
+    target.closest?.('[data-countersign-logout]') && logout().catch(fail);
+  window.document?.addEventListener('click', leaver, { signal });
 
-  // SDKs pass arguments of their own, not to be read as ours.
-  const tokenProvider = () => getToken();
   return Object.freeze({ getToken, tokenProvider, current, subscribe, session, login, logout, stop, window });
 }
 
@@ -411,7 +427,13 @@ function connect(source, kind, options = {}) {
   let latest = null;
   let ready = null;
   const seat = { source, options, window, gone: () => !open };
-  const report = options.onError ?? ((error) => window.console.warn(`countersign: ${error.message}`));
+  const { onError = ({ message }) => window.console.warn(`countersign: ${message}`) } = options;
+  let heard;
+
+  // Who listens hears each error; otherwise each kind is explained once.
+  function report(error) {
+    if (open && heard !== (heard = options.onError ? error : error.code)) onError(error);
+  }
 
   // Only the newest event counts: a logout overtakes a token that still waits for the vendor's script.
   async function deliver(event) {
@@ -424,17 +446,17 @@ function connect(source, kind, options = {}) {
       else await source.getToken();
     } catch (error) {
       ready = null;
-      if (open) report(error);
+      report(error);
     }
   }
 
   const off = source.subscribe((event) => {
-    if (event.error) options.onError?.(event.error);
+    if (event.error) report(event.error);
     if (event.type === 'token' || event.withdrawn) deliver(event);
     else if (event.answer) adapter.renewed?.(event.answer, seat);
   });
   // A source with a conversation already open keeps quiet: this widget needs one of its own.
-  if (!latest) source.getToken().catch(quiet);
+  if (!latest) source.getToken().catch(report);
 
   return () => {
     off();

@@ -23,9 +23,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::{any, options};
+use axum::routing::{any, options, post};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower::ServiceExt as _;
 
 use crate::base::clock::{Clock, random_id};
@@ -37,7 +37,8 @@ use crate::observe::audit::Audit;
 use crate::observe::metrics::Metrics;
 use crate::store::limits::Limiter;
 use guard::Guard;
-use origin::OriginRules;
+use headers::{JSON, private, share_with};
+use origin::{OriginRules, listed_origin};
 use problem::Problem;
 use token::TokenRules;
 
@@ -134,7 +135,7 @@ impl HttpService {
         let router = router.fallback(|| async { Problem::NotFound.response() }).with_state(state.clone());
         let router = match state.login.get() {
             Some(service) => router.merge(login_routes(&state, service, &mounts)),
-            None => router,
+            None => router.merge(no_login_routes(&state, &mounts)),
         };
         let tokens = Arc::new(TokenPaths::new(&mounts, &state.snapshot().token));
         Self { state, tokens, router }
@@ -206,6 +207,25 @@ fn login_routes(state: &Arc<AppState>, service: &Arc<LoginService>, mounts: &[&s
         asked = asked.route(&format!("{prefix}/logout"), options(before_logout));
     }
     asked.with_state(state.clone()).merge(login::front::routes(service.clone(), mounts))
+}
+
+/// Without a login of our own there is nothing to end, and a page that says goodbye all the same has done nothing wrong.
+fn no_login_routes(state: &Arc<AppState>, mounts: &[&str]) -> Router {
+    let mut router = Router::new();
+    for prefix in mounts {
+        let goodbye = post(nothing_to_end).options(before_logout);
+        router = router.route(&format!("{prefix}/logout"), goodbye.fallback(|| async { Problem::NotFound.response() }));
+    }
+    router.with_state(state.clone())
+}
+
+async fn nothing_to_end(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    let snapshot = state.snapshot();
+    let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
+    if let Some(origin) = listed_origin(snapshot.widgets.origins(), &headers) {
+        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
+    }
+    response
 }
 
 async fn before_logout(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {

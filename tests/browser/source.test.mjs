@@ -972,15 +972,29 @@ const admits = (machine) => {
   machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: true, name: 'Ann' }) : token());
 };
 
+// Nobody is logged in, and there is a login.
+const offers = (machine) => {
+  machine.answer = ({ url }) =>
+    url.endsWith('/session') ? json({ logged_in: false, login_url: '/identity/login' }) : problem(401, 'login_required');
+};
+
+// login(), until its window is open.
+async function opening(machine, of) {
+  const call = of.login();
+  call.catch(() => {});
+  await machine.advance(0);
+  return { call };
+}
+
 test('login_opens_the_popup_and_serves_every_tab_afterwards', async () => {
   const machine = new Machine();
   const pages = [machine.tab(), machine.tab()];
-  machine.answer = () => problem(401, 'login_required');
+  offers(machine);
   const [a, b] = pages.map((page) => source(page));
   const [ofA, ofB] = [heard(a), heard(b)];
   await machine.advance(100);
+  const { call } = await opening(machine, a);
   admits(machine);
-  const call = a.login();
   await machine.advance(1000);
   popupSays(pages[0]);
   assert.equal((await running(machine, call, 300)).name, 'Ann');
@@ -997,8 +1011,9 @@ test('login_after_logout_serves_both_tabs_again', async () => {
   heard(b);
   await machine.advance(100);
   await running(machine, a.logout(), 10);
+  offers(machine);
+  const { call } = await opening(machine, a);
   admits(machine);
-  const call = a.login();
   popupSays(pages[0]);
   await running(machine, call, 300);
   assert.ok(a.current());
@@ -1008,13 +1023,13 @@ test('login_after_logout_serves_both_tabs_again', async () => {
 test('a_window_that_speaks_to_all_tabs_itself_makes_each_ask_once', async () => {
   const machine = new Machine();
   const pages = [machine.tab(), machine.tab()];
-  machine.answer = () => problem(401, 'login_required');
+  offers(machine);
   const [a, b] = pages.map((page) => source(page));
   const [ofA, ofB] = [heard(a), heard(b)];
   await machine.advance(100);
   const before = machine.asked('/token').length;
+  const { call } = await opening(machine, a);
   admits(machine);
-  const call = a.login();
   popupSays(pages[0]);
   windowSays(machine);
   closes(pages[0]);
@@ -1026,12 +1041,12 @@ test('a_window_that_speaks_to_all_tabs_itself_makes_each_ask_once', async () => 
 test('a_popup_cut_off_by_the_identity_provider_is_heard_on_the_channel', async () => {
   const machine = new Machine();
   const page = Object.assign(machine.tab(), { focused: false });
+  offers(machine);
+  const { call } = await opening(machine, source(page));
   admits(machine);
-  const ours = source(page);
-  const call = ours.login();
   closes(page);
   await machine.advance(60_000);
-  assert.equal(machine.asked('/session').length, 0, 'somebody is still typing in it');
+  assert.equal(machine.asked('/session').length, 1, 'somebody is still typing in it');
   windowSays(machine);
   assert.equal((await running(machine, call, 300)).name, 'Ann');
 });
@@ -1039,11 +1054,12 @@ test('a_popup_cut_off_by_the_identity_provider_is_heard_on_the_channel', async (
 test('a_popup_cut_off_by_the_identity_provider_still_counts_when_the_page_has_the_focus_again', async () => {
   const machine = new Machine();
   const page = Object.assign(machine.tab({ lacks: ['channel'] }), { focused: false });
+  offers(machine);
+  const { call } = await opening(machine, source(page));
   admits(machine);
-  const call = source(page).login();
   closes(page);
   await machine.advance(60_000);
-  assert.equal(machine.asked('/session').length, 0);
+  assert.equal(machine.asked('/session').length, 1);
   page.focused = true;
   assert.equal((await running(machine, call, 300)).logged_in, true);
 });
@@ -1051,10 +1067,10 @@ test('a_popup_cut_off_by_the_identity_provider_still_counts_when_the_page_has_th
 test('a_login_that_is_finished_after_all_still_reaches_the_page', async () => {
   const machine = new Machine();
   const page = machine.tab();
-  machine.answer = ({ url }) => (url.endsWith('/session') ? json({ logged_in: false }) : problem(401, 'login_required'));
+  offers(machine);
   const ours = source(page);
   const events = heard(ours);
-  const call = refused(ours.login());
+  const call = refused((await opening(machine, ours)).call);
   closes(page);
   assert.equal((await running(machine, call, 300)).code, 'login_cancelled');
   admits(machine);
@@ -1069,7 +1085,9 @@ test('a_login_that_overtakes_a_logout_of_another_tab_counts', async () => {
   const [a, b] = [machine.tab(), machine.tab()].map((page) => source(page));
   const events = heard(a);
   await machine.advance(100);
-  const call = a.login();
+  offers(machine);
+  const { call } = await opening(machine, a);
+  admits(machine);
   await running(machine, b.logout(), 10);
   assert.equal(events.at(-1).type, 'logout');
   assert.equal((await running(machine, call, 300)).logged_in, true);
@@ -1080,13 +1098,15 @@ test('login_believes_only_its_own_popup_at_its_own_origin', async () => {
   const machine = new Machine();
   const page = machine.tab();
   let settled = false;
-  source(page).login().then(() => (settled = true), () => (settled = true));
+  offers(machine);
+  const { call } = await opening(machine, source(page));
+  call.then(() => (settled = true), () => (settled = true));
   popupSays(page, { origin: 'https://evil.example' });
   popupSays(page, { from: { closed: false } });
   page.fire('message', { origin: 'https://clinic.example', source: page.popup, data: 'countersign:login' });
   await machine.advance(5000);
   assert.equal(settled, false);
-  assert.equal(machine.asked('/session').length, 0);
+  assert.equal(machine.asked('/session').length, 1);
 });
 
 test('a_login_that_is_over_leaves_no_listener_and_no_timer', async () => {
@@ -1098,8 +1118,8 @@ test('a_login_that_is_over_leaves_no_listener_and_no_timer', async () => {
     EventTarget.prototype.addEventListener.call(page, type, listener, ...more);
   };
   page.removeEventListener = (type, listener) => listening.splice(listening.indexOf(listener), 1);
-  machine.answer = () => json({ logged_in: false });
-  const call = refused(source(page).login());
+  offers(machine);
+  const call = refused((await opening(machine, source(page))).call);
   assert.equal(listening.length, 1);
   closes(page);
   await running(machine, call, 300);
@@ -1110,10 +1130,10 @@ test('a_login_that_is_over_leaves_no_listener_and_no_timer', async () => {
 test('a_closed_login_window_is_told_apart_from_a_finished_login', async () => {
   const machine = new Machine();
   const page = machine.tab();
-  machine.answer = () => json({ logged_in: false });
+  offers(machine);
   const call = refused(source(page).login());
   await machine.advance(5000);
-  assert.equal(machine.asked('/session').length, 0);
+  assert.equal(machine.asked('/session').length, 1);
   closes(page);
   assert.equal((await running(machine, call, 300)).code, 'login_cancelled');
 });
@@ -1121,8 +1141,8 @@ test('a_closed_login_window_is_told_apart_from_a_finished_login', async () => {
 test('a_login_that_this_page_cannot_see_is_not_reported_as_done', async () => {
   const machine = new Machine();
   const page = machine.tab();
-  machine.answer = () => json({ logged_in: false });
-  const call = refused(source(page).login());
+  offers(machine);
+  const call = refused((await opening(machine, source(page))).call);
   popupSays(page);
   closes(page);
   const error = await running(machine, call, 300);
@@ -1133,13 +1153,13 @@ test('a_login_that_this_page_cannot_see_is_not_reported_as_done', async () => {
 test('a_page_of_another_origin_says_where_it_is_and_tells_its_own_tabs', async () => {
   const machine = new Machine();
   const pages = [machine.tab(), machine.tab()];
-  machine.answer = () => problem(401, 'login_required');
+  offers(machine);
   const base = 'https://id.example';
   const [a, b] = pages.map((page) => source(page, { base, crossOrigin: [base] }));
   const [ofA, ofB] = [heard(a), heard(b)];
   await machine.advance(100);
+  const { call } = await opening(machine, a);
   admits(machine);
-  const call = a.login();
   popupSays(pages[0], { origin: base });
   await running(machine, call, 300);
   assert.equal(pages[0].opened, 'https://id.example/login?popup=1&origin=https://clinic.example');
@@ -1151,6 +1171,7 @@ test('a_blocked_popup_says_how_to_open_it', async () => {
   const machine = new Machine();
   const page = machine.tab();
   page.popup = null;
+  offers(machine);
   const error = await refused(source(page).login());
   assert.equal(error.code, 'popup_blocked');
   assert.match(error.message, /click/);
@@ -1161,4 +1182,133 @@ test('session_tells_who_is_there_without_a_token', async () => {
   machine.answer = () => json({ logged_in: true, name: 'Ann', expires_in: 900 });
   assert.equal((await running(machine, source(machine.tab()).session(), 50)).name, 'Ann');
   assert.equal(machine.requests[0].method, 'GET');
+});
+
+test('login_without_a_login_says_so_at_once_and_opens_nothing', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => json({ logged_in: false });
+  const error = await running(machine, refused(source(page).login()), 0);
+  assert.equal(error.code, 'no_login');
+  assert.equal(page.opened, undefined);
+});
+
+test('login_of_somebody_who_is_logged_in_already_opens_nothing_and_serves_every_tab', async () => {
+  const machine = new Machine();
+  const pages = [machine.tab(), machine.tab()];
+  offers(machine);
+  const [a, b] = pages.map((page) => source(page));
+  const events = [heard(a), heard(b)];
+  await machine.advance(100);
+  admits(machine);
+  assert.equal((await running(machine, a.login(), 100)).name, 'Ann');
+  assert.equal(pages[0].opened, undefined);
+  for (const heardThere of events) assert.equal(heardThere.at(-1).type, 'token');
+});
+
+test('an_outage_is_not_taken_for_a_site_without_a_login', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => problem(503, 'upstream_unavailable');
+  assert.equal((await running(machine, refused(source(page).login()), 0)).code, 'upstream_unavailable');
+  assert.equal(page.opened, undefined);
+});
+
+// --- whoever signs out
+
+test('a_session_that_ended_elsewhere_is_noticed_when_the_page_is_seen_again', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  const ours = source(page);
+  const events = heard(ours);
+  await machine.advance(100);
+  page.show(false);
+  offers(machine);
+  page.show(true);
+  await machine.advance(100);
+  assert.equal(ours.current(), null);
+  assert.deepEqual(types(events), ['token', 'login_required']);
+  assert.equal(events[1].withdrawn, true);
+});
+
+test('looking_at_the_page_costs_no_token_and_an_outage_then_takes_none_away', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  const ours = source(page);
+  heard(ours);
+  await machine.advance(100);
+  for (const answer of [() => json({ logged_in: true }), () => problem(503), () => problem(404), () => new TypeError('lost')]) {
+    machine.answer = answer;
+    page.show(false);
+    page.show(true);
+    await machine.advance(100);
+    assert.ok(ours.current());
+  }
+  assert.equal(machine.asked('/token').length, 1);
+});
+
+test('an_endpoint_of_the_pages_own_is_not_asked_for_a_session_it_does_not_have', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  heard(source(page, { base: undefined, widget: undefined, url: '/api/chat-proof' }));
+  await machine.advance(100);
+  page.show(false);
+  page.show(true);
+  await machine.advance(100);
+  assert.equal(machine.requests.length, 1);
+});
+
+test('a_page_that_finds_nobody_logged_in_takes_the_token_from_every_tab', async () => {
+  const machine = new Machine();
+  const [a, b] = [source(machine.tab()), source(machine.tab(), { widget: 'clinic' })];
+  const events = heard(a);
+  heard(b);
+  await machine.advance(100);
+  offers(machine);
+  const after = source(machine.tab());
+  heard(after);
+  await machine.advance(200);
+  assert.deepEqual([a.current(), b.current()], [null, null]);
+  assert.deepEqual(types(events), ['token', 'login_required']);
+});
+
+test('a_tab_with_headers_of_its_own_speaks_for_itself_alone', async () => {
+  const machine = new Machine();
+  const ours = source(machine.tab());
+  heard(ours);
+  await machine.advance(100);
+  machine.answer = ({ headers }) => (headers.Authorization ? problem(401, 'login_required') : json({ logged_in: true }));
+  heard(source(machine.tab(), { headers: { Authorization: 'Bearer of another' } }));
+  await machine.advance(200);
+  assert.ok(ours.current());
+});
+
+test('the_sites_own_logout_button_needs_one_attribute', async () => {
+  const machine = new Machine();
+  const pages = [machine.tab(), machine.tab()];
+  const [a, b] = pages.map((page) => source(page));
+  await running(machine, Promise.all([a.getToken(), b.getToken()]), 100);
+  const click = (found) => pages[0].document.dispatchEvent(Object.defineProperty(new Event('click'), 'target', {
+    value: { closest: (selector) => (selector === '[data-countersign-logout]' ? found : null) },
+  }));
+  click(null);
+  assert.ok(a.current());
+  click({});
+  assert.equal(a.current(), null);
+  await machine.advance(10);
+  assert.equal(b.current(), null);
+  assert.deepEqual(machine.asked('/logout').map(({ method, keepalive }) => [method, keepalive]), [['POST', true]]);
+});
+
+test('a_logout_button_that_cannot_reach_the_server_is_told', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  const ours = source(page);
+  const events = heard(ours);
+  await machine.advance(100);
+  machine.answer = () => problem(503);
+  page.document.dispatchEvent(Object.defineProperty(new Event('click'), 'target', { value: { closest: () => ({}) } }));
+  await machine.advance(10);
+  assert.deepEqual(types(events), ['token', 'logout', 'error']);
+  assert.equal(ours.current(), null);
 });

@@ -521,3 +521,51 @@ test('no_token_reaches_the_console_the_document_or_a_message', async () => {
   const visible = JSON.stringify([page.warned, page.reported.map(String), page.element]);
   assert.ok(!visible.includes(proof) && !visible.includes(connectorToken));
 });
+
+// --- nothing fails silently
+
+test('without_a_listener_each_kind_of_error_is_explained_once_in_the_console', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => problem(401, 'login_required', {}, { detail: 'Nobody is logged in' });
+  connect(source(page), 'generic', {});
+  await machine.advance(60 * MINUTE);
+  assert.deepEqual(page.warned, ['countersign: Nobody is logged in (401)']);
+  machine.answer = () => new TypeError('Failed to fetch');
+  page.show(true);
+  await machine.advance(60 * MINUTE);
+  assert.equal(page.warned.length, 2, page.warned.join());
+  assert.match(page.warned[1], /CORS/);
+});
+
+test('a_listener_hears_each_error_once_and_the_console_nothing', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  const errors = [];
+  machine.answer = () => problem(403, 'forbidden');
+  connect(source(page), 'generic', { onError: (error) => errors.push(error.code) });
+  await machine.advance(60 * MINUTE);
+  assert.deepEqual([errors, page.warned], [['forbidden'], []]);
+});
+
+test('a_widget_connected_after_the_failure_is_told_as_well', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => problem(403, 'forbidden');
+  const ours = source(page);
+  await ours.getToken().catch(() => {});
+  const errors = [];
+  connect(ours, 'generic', { onError: (error) => errors.push(error.code) });
+  connect(ours, 'generic');
+  await machine.advance(100);
+  assert.deepEqual([errors, page.warned.length], [['forbidden'], 1]);
+});
+
+test('a_widget_that_was_disconnected_is_told_nothing', async () => {
+  const machine = new Machine();
+  const page = machine.tab();
+  machine.answer = () => problem(403, 'forbidden');
+  connect(source(page), 'generic')();
+  await machine.advance(100);
+  assert.deepEqual(page.warned, []);
+});

@@ -93,3 +93,21 @@ async fn the_answer_is_private_and_only_read() {
     let posted = house.ask(visit("/session", "alice").method(Method::POST)).await;
     assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+#[tokio::test]
+async fn a_goodbye_on_a_site_without_a_login_of_ours_is_no_error() {
+    let house = House::behind_proxy(&[("ALLOWED_ORIGINS", APP)]);
+    for path in ["/logout", "/chat-identity/logout"] {
+        let own = http::Request::post(path).header("sec-fetch-site", "same-origin").header("sec-fetch-mode", "cors");
+        let answer = house.ask(own).await;
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NO_CONTENT, ""));
+        assert_eq!(house.ask(page(path)).await.status, StatusCode::NOT_FOUND, "there is no page to look at");
+    }
+    let listed = http::Request::post("/logout").header("sec-fetch-site", "same-site").header("origin", APP);
+    assert_eq!(house.ask(listed).await.header("access-control-allow-origin"), APP);
+    let asks = http::Request::options("/logout")
+        .header("origin", APP)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "x-requested-by");
+    assert_eq!(house.ask(asks).await.header("access-control-allow-origin"), APP);
+}
