@@ -7,6 +7,7 @@ import { createServer, request } from 'node:http';
 import { BINARY } from './stage.mjs';
 
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const HOME = '<!doctype html><title>Host</title><script type="module" src="/page.js"></script>';
 const listen = (server) => new Promise((done) => { server.listen(0, '127.0.0.1', () => done(server.address().port)); });
 
 export class Host {
@@ -16,16 +17,18 @@ export class Host {
   pages = {};
   sameSite = 'SameSite=Lax';
 
-  static async start(settings = {}, pages = {}) {
+  // `site`: pages by path; or `pages`, `files` (a path's type and text, or null), `policy` and `mount` of a site of its own.
+  static async start(settings = {}, site = {}) {
     const host = new Host();
-    host.pages = pages;
+    const own = site.files ? site : { pages: site };
+    Object.assign(host, { files: () => null, policy: () => POLICY, mount: '/id' }, own);
     host.server = createServer((incoming, outgoing) => host.answer(incoming, outgoing));
     host.port = await listen(host.server);
     host.origin = `http://127.0.0.1:${host.port}`;
     host.settings = {
       LISTEN: '127.0.0.1:0',
       ADMIN_LISTEN: '127.0.0.1:0',
-      PUBLIC_URL: `${host.origin}/id`,
+      PUBLIC_URL: `${host.origin}${host.mount}`,
       AUDIT_LOG: 'off',
       SESSION_SOURCES: 'upstream',
       UPSTREAM_SESSION_URL: `${host.origin}/api/me`,
@@ -69,7 +72,7 @@ export class Host {
 
   answer(incoming, outgoing) {
     const { pathname } = new URL(incoming.url, this.origin);
-    if (pathname.startsWith('/id/')) return this.relay(incoming, outgoing, pathname);
+    if (pathname.startsWith(`${this.mount}/`)) return this.relay(incoming, outgoing, pathname);
     if (pathname === '/api/me') return this.session(incoming, outgoing);
     if (pathname === '/in') {
       const sid = randomBytes(12).toString('hex');
@@ -80,8 +83,10 @@ export class Host {
       const script = "import * as module from '/id/countersign.js';\nwindow.countersign = module;\n";
       return outgoing.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
     }
-    const page = this.pages[pathname] ?? '<!doctype html><title>Host</title><script type="module" src="/page.js"></script>';
-    return outgoing.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': POLICY }).end(page);
+    const found = this.files(pathname);
+    const page = this.pages[pathname] ?? found?.text ?? HOME;
+    const headers = { 'content-type': found?.type ?? 'text/html', 'content-security-policy': this.policy(page) };
+    return outgoing.writeHead(200, headers).end(page);
   }
 
   session(incoming, outgoing) {
@@ -91,7 +96,7 @@ export class Host {
   }
 
   relay(incoming, outgoing, pathname) {
-    this.asked.push(pathname.slice('/id'.length));
+    this.asked.push(pathname.slice(this.mount.length));
     const { method, url, headers } = incoming;
     const onwards = request({ host: '127.0.0.1', port: this.service, method, path: url, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.headers);
