@@ -45,6 +45,25 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<AtomicU64>),
+    /// Another clock, and by how many milliseconds it was put forward.
+    Ahead(Box<Clock>, Arc<AtomicU64>),
+}
+
+/// Puts a clock forward that otherwise runs as the one it was made from.
+#[derive(Debug, Clone)]
+pub struct Forward(Arc<AtomicU64>);
+
+impl Forward {
+    /// Puts the clock forward by this much more.
+    pub fn by(&self, span: Duration) {
+        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// How far ahead it is.
+    #[must_use]
+    pub fn ahead(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
 }
 
 /// The hands of a manual clock: whoever holds them decides what time it is.
@@ -77,6 +96,13 @@ impl Clock {
         (Self(Source::Manual(millis.clone())), ManualClock(millis))
     }
 
+    /// A clock that runs as this one does, and can be put forward.
+    #[must_use]
+    pub fn with_forward(&self) -> (Self, Forward) {
+        let ahead = Arc::new(AtomicU64::new(0));
+        (Self(Source::Ahead(Box::new(self.clone()), ahead.clone())), Forward(ahead))
+    }
+
     /// The time of day.
     #[must_use]
     pub fn now(&self) -> UnixTime {
@@ -90,6 +116,7 @@ impl Clock {
         match &self.0 {
             Source::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             Source::Manual(millis) => Duration::from_millis(millis.load(Ordering::SeqCst)),
+            Source::Ahead(clock, ahead) => clock.since_epoch() + Duration::from_millis(ahead.load(Ordering::SeqCst)),
         }
     }
 
@@ -101,6 +128,7 @@ impl Clock {
         match &self.0 {
             Source::System => START.get_or_init(Instant::now).elapsed(),
             Source::Manual(_) => self.since_epoch(),
+            Source::Ahead(clock, ahead) => clock.monotonic() + Duration::from_millis(ahead.load(Ordering::SeqCst)),
         }
     }
 }

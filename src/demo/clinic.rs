@@ -2,6 +2,7 @@
 //! `GET /api/session`, and a path of its own on this origin.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Form, Path, Query, Request, State};
@@ -24,7 +25,7 @@ use super::downgrade::Downgrade;
 use super::events::{Actor, Events, Outcome};
 use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Forward};
 use crate::http::headers::{JSON, private};
 use crate::http::page::{Asset, html};
 use crate::http::problem::Problem;
@@ -33,6 +34,9 @@ use crate::net::origin;
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
 const SAMPLE: &str = include_str!("../browser/demo/sample.html");
+
+/// Farthest that the clocks are put forward at once.
+const FURTHEST: Duration = Duration::from_mins(10);
 
 /// The site.
 #[derive(Debug, Clone)]
@@ -64,6 +68,8 @@ pub struct Inner {
     pub events: Events,
     /// Time.
     pub clock: Clock,
+    /// Puts it forward.
+    pub forward: Forward,
     /// True when the demo ends.
     pub stopped: watch::Receiver<bool>,
 }
@@ -84,6 +90,7 @@ impl Clinic {
             .route("/logout", post(logout))
             .route("/api/session", get(session))
             .route("/demo/events", get(events))
+            .route("/demo/forward", post(put_forward))
             .route("/demo/plain-http", post(attacks::plain_http))
             .route("/demo/thief/{widget}", post(attacks::thief))
             .route("/demo/snippet/{widget}", get(snippet))
@@ -149,7 +156,7 @@ fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<
         "patient": patient, "patients": PATIENTS, "tried": tried, "widgets": shown,
         "widget": choice.widget(site), "with": choice.with(), "mount": MOUNT,
         "widget_server": site.at.widget_server, "stranger": site.at.stranger, "console": site.at.console,
-        "agent": AGENT, "real_web_chat": site.web_chat.is_some(),
+        "agent": AGENT, "real_web_chat": site.web_chat.is_some(), "ahead": millis(site.forward.ahead()),
     });
     let policy = policy(site, &site.at.widget_server, &format!("frame-src {}; form-action 'self'", site.at.stranger));
     let status = if tried.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
@@ -247,6 +254,28 @@ async fn session(State(site): Site, session: Session, headers: HeaderMap) -> Res
         site.events.tell(Actor::Clinic, Outcome::Noted, text, json!({ "GET /api/session": answer }));
     }
     private(status, JSON, answer.to_string())
+}
+
+#[derive(Debug, Deserialize)]
+struct Wait {
+    seconds: u64,
+}
+
+/// Puts every clock of the demo forward, so that nobody has to wait for a token to end. The pages hear it as an event, and
+/// put theirs forward by as much.
+async fn put_forward(State(site): Site, headers: HeaderMap, Form(wait): Form<Wait>) -> Response {
+    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let span = Duration::from_secs(wait.seconds).min(FURTHEST);
+    site.forward.by(span);
+    let text = format!("All clocks of this demo were put forward by {} seconds", span.as_secs());
+    site.events.tell(Actor::Clinic, Outcome::Noted, text, json!({ "ahead_ms": millis(site.forward.ahead()) }));
+    StatusCode::NO_CONTENT.into_response()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -31,6 +31,9 @@ use self::state::{Caller, Denied};
 pub use self::state::{Counts, Double, Heard};
 use super::events::{Events, Outcome};
 use crate::base::clock::{Clock, random_id};
+use crate::http::page::html;
+
+const EXPLAINED: &str = include_str!("../browser/demo/directline.html");
 
 /// What a double is made of.
 #[derive(Debug)]
@@ -76,6 +79,7 @@ impl Double {
             .route("/powervirtualagents/botsbyschema/{schema}/directline/token", get(anonymous))
             .route("/powervirtualagents/regionalchannelsettings", get(regional_settings))
             .route("/elsewhere", get(elsewhere).post(elsewhere))
+            .route("/", get(explained))
             .layer(from_fn(cross_origin))
             .with_state(self.clone())
     }
@@ -121,6 +125,12 @@ async fn regional_settings(State(double): State<Double>, headers: HeaderMap) -> 
     let call = double.enter(|counts| &mut counts.regional_settings);
     let urls = json!({ "directline": format!("http://{}/", host(&headers)) });
     call.answer(json!({ "channelUrlsById": urls, "geo": "unitedstates" })).await
+}
+
+/// For people who open the address that a token names.
+async fn explained() -> Response {
+    let policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+    html(StatusCode::OK, policy, EXPLAINED, &json!({}))
 }
 
 /// Where redirects point: nobody should ever come here.

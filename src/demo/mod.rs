@@ -125,6 +125,8 @@ impl Demo {
             return Err(DemoError::Widget(options.widget.clone()));
         }
         let web_chat = options.web_chat.as_deref().map(read_web_chat).transpose()?;
+        // One clock for everybody here, so that a page may put all of them forward at once.
+        let (clock, forward) = &clock.with_forward();
         let doors = Doors::open(options.port).await?;
         let (port, at) = (doors.port()?, doors.addresses()?);
         // Cookies are kept by host, not by port: two demos side by side must not sign each other out.
@@ -161,6 +163,7 @@ impl Demo {
             downgrade: Downgrade::new(&vars, &events, clock)?,
             events,
             clock: clock.clone(),
+            forward: forward.clone(),
             stopped,
         });
         Ok(Self {

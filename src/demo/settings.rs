@@ -28,6 +28,9 @@ pub const WIDGETS: [&str; 3] = ["medchat", "userinfo", AGENT];
 /// The widget whose chat goes over Direct Line.
 pub const AGENT: &str = "healthcare-agent";
 
+/// Who can log in at countersign's own login: Maya, by the password that stands on the page.
+const ACCOUNTS: &str = r#"{"username":"maya","subject":"P20417","name":"Maya Lindgren","email":"maya.lindgren@example.org","groups":["patients"],"password":"$argon2id$v=19$m=19456,t=2,p=1$xjjR+uCfU87l8rXQuDSnog$1F3zsuFp9TArbR/mYG7VfDPeI72kZpbYhV7RAe3a638"}"#;
+
 /// How long the double's conversation tokens live: renewal is to be seen by whoever watches for a minute.
 const CONVERSATION_TOKEN: Duration = Duration::from_mins(1);
 
@@ -62,7 +65,12 @@ pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec
         ("LISTEN", at.clinic.trim_start_matches("http://")),
         ("ADMIN_LISTEN", at.console.trim_start_matches("http://")),
         ("PUBLIC_URL", &format!("{}{MOUNT}", at.clinic)),
-        ("SESSION_SOURCES", "upstream"),
+        ("SESSION_SOURCES", "login,upstream"),
+        ("LOGIN", "accounts"),
+        ("LOGIN_TITLE", "Log in to Harbour Clinic"),
+        ("LOGIN_COOKIE", &format!("__Host-{cookie}")),
+        ("ACCOUNTS", ACCOUNTS),
+        ("SESSION_STORE", "memory"),
         ("UPSTREAM_SESSION_URL", &format!("{}/api/session", at.clinic)),
         ("UPSTREAM_SESSION_COOKIES", cookie),
         ("WIDGETS", &widgets.join(",")),

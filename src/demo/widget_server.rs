@@ -186,7 +186,8 @@ impl WidgetServer {
         let known = memory.conversations.get(&conversation).cloned().flatten();
         let visitor = known.clone().filter(|visitor| now < visitor.expires_at);
         let lapsed = known.is_some() && visitor.is_none();
-        memory.keep(&conversation, visitor.clone());
+        // An ended proof is remembered as one, so that every message is told why, and not the first alone.
+        memory.keep(&conversation, known);
         drop(memory);
         if lapsed {
             let text = "The proof has expired: this visitor is anonymous until the page brings a new one";
@@ -194,7 +195,7 @@ impl WidgetServer {
         }
         let reply = reply(text, visitor.as_ref(), lapsed);
         let name = visitor.map(|v| v.name);
-        let answer = json!({ "conversation": conversation, "reply": reply, "verified_as": name });
+        let answer = json!({ "conversation": conversation, "reply": reply, "verified_as": name, "lapsed": lapsed });
         private(StatusCode::OK, JSON, answer.to_string())
     }
 

@@ -336,3 +336,47 @@ async fn a_port_that_is_taken_is_said_to_be() {
     let problem = Demo::start(&options, &Clock::system()).await.unwrap_err().to_string();
     assert!(problem.contains("there are medchat, userinfo"), "{problem}");
 }
+
+#[tokio::test]
+async fn the_demos_clocks_are_put_forward_together_and_an_ended_token_is_explained_each_time() {
+    let demo = Running::start().await;
+    let cookie = demo.sign_in("maya", "harbour-light").await;
+    let token = demo.token("medchat", &cookie).await;
+    let (_, known) = demo.identify("medchat", &token).await;
+    assert_eq!(demo.page("POST", "/demo/forward", &cookie, "seconds=121").await.status, 204);
+    assert_eq!(demo.identify("medchat", &token).await.1["code"], "expired");
+    for question in ["Who am I?", "And now?"] {
+        let said = json!({ "do": "say", "conversation": known["conversation"], "text": question });
+        let (_, answer) = demo.vendor(&said).await;
+        let reply = answer["reply"].as_str().unwrap();
+        assert!(reply.contains(question) && reply.contains("expired"), "{reply}");
+        assert_eq!((&answer["lapsed"], &answer["verified_as"]), (&json!(true), &Value::Null));
+    }
+    let fresh = demo.token("medchat", &cookie).await;
+    assert_eq!(demo.identify("medchat", &fresh).await.0, 200, "countersign's clock went along");
+    let page = demo.page("GET", "/", &cookie, "").await.body;
+    assert!(page.contains(r#"data-ahead="121000""#), "a page that is opened later knows it too");
+    let far = demo.page("POST", "/demo/forward", &cookie, "seconds=99999999999").await;
+    assert_eq!(far.status, 204);
+    assert_eq!(demo.page("GET", "/api/session", &cookie, "").await.status, 200, "no further than ten minutes at once");
+    let foreign = [("origin", demo.at.stranger.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(send(&demo.at.clinic, "POST", "/demo/forward", &foreign, "seconds=9").await.status, 403);
+}
+
+#[tokio::test]
+async fn the_address_that_a_conversation_names_says_what_it_is() {
+    let demo = Running::start().await;
+    let page = send(&demo.at.direct_line, "GET", "/", &[], "").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(page.body.contains("double of Direct Line"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn countersigns_own_login_is_one_of_the_scenes() {
+    let demo = Running::start().await;
+    let nobody = demo.page("GET", "/chat-identity/session", "", "").await.json();
+    assert_eq!(nobody["login_url"], "/chat-identity/login");
+    let page = demo.page("GET", "/chat-identity/login?popup=1", "", "").await;
+    assert!(page.body.contains("Log in to Harbour Clinic"), "{}", page.body);
+}

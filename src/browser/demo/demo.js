@@ -1,27 +1,40 @@
 // The clinic's page: what a front-end developer writes, and around it what makes it a demo.
 
 import { connect, createTokenSource } from '/chat-identity/countersign.js';
-import { clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
+import { ahead, clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
 import { attempted } from '/demo/attacks.js';
 
 const $ = (id) => document.getElementById(id);
 const choices = $('choices');
-const { agent } = document.documentElement.dataset;
+const { agent, mount } = document.documentElement.dataset;
 const chosen = () => ({ widget: choices.elements.widget.value, with: choices.elements.with.value });
 
 let signedIn = !$('signed-in').hidden;
 let calls = 0;
 let end = () => {};
 
+// The demo can put its clocks forward, the module's too. No other page has a reason for this.
+const clocks = {
+  Date: { now: () => Date.now() + ahead(), parse: Date.parse },
+  performance: { now: () => performance.now() + ahead() },
+};
+const env = new Proxy(window, {
+  get(target, name) {
+    const value = clocks[name] ?? target[name];
+    return typeof value === 'function' && /^[a-z]/.test(name) ? value.bind(target) : value;
+  },
+  set: (target, name, value) => Reflect.set(target, name, value),
+});
+
 // --- This is all that a page needs. ---
 
 function feedByModule(widget) {
   // This vendor takes each userinfo token once, so tabs must not share them.
-  const source = createTokenSource({ widget, share: widget !== 'userinfo' });
+  const source = createTokenSource({ widget, share: widget !== 'userinfo', env });
   const disconnect = connect(source, widget, { element: '#webchat', locale: 'en-IE' });
   source.subscribe(hear);
   const end = () => { disconnect(); source.stop(); };
-  return { logout: source.logout, current: source.current, end };
+  return { login: source.login, session: source.session, logout: source.logout, current: source.current, end };
 }
 
 // --- And this is what it needs with the vendor's documented code, unmodified. ---
@@ -32,9 +45,13 @@ function feedBySnippet(widget) {
     return { logout: async () => {}, current: () => null, end: () => {} };
   }
   const run = (part) => document.head.append(Object.assign(document.createElement('script'), { src: `/demo/snippet/${widget}${part}.js` }));
-  if (widget === agent) webChat().then(() => run(''));
+  if (widget === agent) webChat().then(watched).then(() => run(''));
   else run('');
-  return { logout: async () => run('.logout'), current: () => null, end: () => {} };
+  const logout = async () => {
+    run('.logout');
+    await fetch(`${mount}/logout`, { method: 'POST' });
+  };
+  return { logout, current: () => null, end: () => {} };
 }
 
 // The vendor's script, as a page of its customer loads it. It can be loaded once.
@@ -43,6 +60,18 @@ const webChat = () => (arriving ??= new Promise((done) => {
   const script = Object.assign(document.createElement('script'), { src: '/demo/webchat.js', onload: done });
   document.head.append(script);
 }));
+
+// The snippet's token is seen where the chat says it. What the vendor documents stays as it is.
+function watched() {
+  const { createStore } = window.WebChat;
+  const watch = () => (next) => (action) => {
+    const token = action.type === 'DIRECT_LINE/POST_ACTIVITY' && action.payload?.activity?.value?.jsonWebToken;
+    if (token) handOver({ token, widget: agent, refresh_in: null });
+    return next(action);
+  };
+  window.WebChat = { ...window.WebChat, createStore: (state, ...more) => createStore(state, watch, ...more) };
+  arriving = Promise.resolve();
+}
 
 let feed = null;
 
@@ -55,12 +84,20 @@ function begin() {
   window.standin.show(widget);
   $('chat').hidden = widget === agent;
   $('agent').hidden = widget !== agent;
+  $('skip-chat').href = widget === agent ? '#agent' : '#chat';
   believe('plain', 'Not verified yet');
   $('webchat').replaceChildren(invitation());
   if (widget === agent) webChat();
   feed = way === 'module' ? feedByModule(widget) : feedBySnippet(widget);
   ({ end } = feed);
+  $('own').hidden = !feed.login;
 }
+
+// Called from a click, so that the browser lets it open a window.
+$('own-login').addEventListener('click', () => {
+  $('elsewhere').textContent = '';
+  feed.login().then(() => $('hello').focus(), ({ message }) => { $('elsewhere').textContent = message; });
+});
 
 function invitation() {
   const text = signedIn ? 'One moment.' : 'This agent talks to patients whom the clinic vouches for. Please sign in.';
@@ -85,7 +122,7 @@ function hear({ type, error, answer }) {
 
 function handOver({ token, widget, refresh_in: due }) {
   showToken(token, widget, due);
-  renewIn(due, 'the conversation');
+  if (due) renewIn(due, 'the conversation');
   flow('call', 'good', 'opens the chat');
   log('page', 'noted', 'InitConversation, with the token');
 }
@@ -101,15 +138,40 @@ onEvent(({ actor, outcome, detail }) => {
 });
 
 async function arrived() {
+  signedIn = true;
   const response = await fetch('/api/session', { cache: 'no-store' });
-  if (!response.ok) return;
-  const patient = await response.json();
-  for (const slot of document.querySelectorAll('[data-patient]')) slot.textContent = patient[slot.dataset.patient] ?? '';
+  // Who came by countersign's own login is nobody to the clinic.
+  const own = !response.ok && (await feed.session());
+  if (own) flow('session', 'good', own.name);
+  const patient = own || (await response.json());
+  for (const slot of document.querySelectorAll('[data-patient]')) {
+    const [first, ...rest] = (patient[slot.dataset.patient] ?? '').split('@');
+    slot.parentElement.hidden = !first && slot.tagName === 'DD';
+    slot.replaceChildren(first, ...rest.flatMap((part) => [document.createElement('wbr'), `@${part}`]));
+  }
   show(true, '');
 }
 
+const ADVICE = 'The vendor’s snippet asks for one token. Ask again before expires_in is over, or let countersign.js do it.';
+
+// What was believed until now is believed no more, until something newer arrives.
+window.addEventListener('lapsed', () => {
+  const { widget, with: way } = chosen();
+  const spent = widget === agent && way === 'module';
+  if (!signedIn || spent) return;
+  flow('verdict', 'bad', 'expired: nobody any more');
+  if (widget === agent) believe('bad', 'Expired');
+  if (way === 'snippet') {
+    log('page', 'refused', `The token has expired, and nobody renews it. ${ADVICE}`);
+    $('elsewhere').textContent = `The chat no longer knows who you are. ${ADVICE}`;
+  }
+});
+
 function gone(why) {
+  // Nobody is left standing on a button that is not there any more.
+  const stranded = $('signed-in').contains(document.activeElement);
   show(false, why);
+  if (stranded) $('login').focus();
   clearToken('No token: nobody is signed in.');
   flow('session', 'plain', 'nobody is signed in');
   flow('token', 'plain', 'nobody to sign for');
@@ -132,10 +194,12 @@ window.addEventListener('standin', ({ detail }) => {
   const { call, widget, token, ok, visitor, reason, why } = detail;
   if (call === 'verdict') {
     flow('verdict', ok ? 'good' : 'bad', ok ? `believes: ${visitor.name}` : reason);
+  } else if (call === 'lapsed') {
+    flow('verdict', 'bad', 'expired: nobody any more');
   } else if (call === 'ignored') {
     log('page', 'noted', why);
   } else if (call === 'reply') {
-    if (!detail.verified) flow('verdict', 'plain', 'anonymous visitor');
+    if (!detail.verified) flow('verdict', detail.lapsed ? 'bad' : 'plain', detail.lapsed ? 'expired: nobody any more' : 'anonymous visitor');
   } else if (token) {
     calls += 1;
     const answer = feed.current();
@@ -158,12 +222,13 @@ choices.addEventListener('change', () => {
   begin();
 });
 
-for (const button of document.querySelectorAll('[data-login]')) {
-  button.addEventListener('click', () => {
-    $('login').value = button.dataset.login;
-    $('password').value = button.dataset.password;
-    document.querySelector('.signin .main').focus();
-  });
+// Where somebody was is where they go on: at the greeting after signing in, at the password after a mistake.
+for (const form of document.querySelectorAll('#signed-out form')) {
+  form.addEventListener('submit', () => sessionStorage.setItem('demo-signing-in', 'yes'));
+}
+if (sessionStorage.getItem('demo-signing-in')) {
+  sessionStorage.removeItem('demo-signing-in');
+  $(signedIn ? 'hello' : 'password').focus();
 }
 
 // Chat first, then the clinic's own session: whatever happens to the network, this page forgets at once.

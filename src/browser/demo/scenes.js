@@ -9,7 +9,12 @@ export function make(tag, attributes, ...children) {
   return element;
 }
 
-const opened = Date.now();
+// The demo's clocks, which can be put forward: the page's own are ahead of the machine's by as much as the servers'.
+export const ahead = () => Number(document.documentElement.dataset.ahead);
+export const now = () => Date.now() + ahead();
+const ticks = () => performance.now() + ahead();
+
+const opened = now();
 const WHO = { clinic: 'Clinic', countersign: 'countersign', 'widget-server': 'Widget server', 'direct-line': 'Direct Line', agent: 'Agent', page: 'Page' };
 const SHOWN = 25;
 
@@ -27,11 +32,11 @@ export function resetFlow() {
 }
 
 // Newest first, so that nobody has to scroll for what just happened.
-export function log(actor, outcome, text, detail, at = Date.now()) {
+export function log(actor, outcome, text, detail, at = now()) {
   const when = new Date(at);
   const item = make('li', { 'data-actor': actor, 'data-outcome': outcome },
     make('span', { class: 'who' }, WHO[actor]),
-    make('span', { class: 'what' }, text),
+    make('span', { class: 'what' }, ...shortened(text)),
     make('time', { datetime: when.toISOString() }, when.toLocaleTimeString()));
   if (detail) {
     const record = typeof detail === 'string' ? detail : JSON.stringify(detail, null, 2);
@@ -40,6 +45,25 @@ export function log(actor, outcome, text, detail, at = Date.now()) {
   const list = $('log');
   list.prepend(item);
   while (list.children.length > SHOWN) list.lastElementChild.remove();
+}
+
+// A pseudonym is long and says nothing: its beginning tells two apart, and the whole is there for whoever asks.
+const PSEUDONYM = /\b(dl_[\w-]{20,}|[\w-]{22}-us)\b/;
+
+export function shortened(text) {
+  return text.split(new RegExp(PSEUDONYM, 'g')).map((part) => (PSEUDONYM.test(part) ? onDemand(part) : part));
+}
+
+function onDemand(whole) {
+  const [short] = whole.match(/^(dl_)?.{6}/);
+  const button = make('button', { type: 'button', class: 'short', 'aria-expanded': 'false', 'aria-label': `${short}…, show the whole` }, `${short}…`);
+  button.addEventListener('click', () => {
+    const open = button.getAttribute('aria-expanded') === 'false';
+    button.setAttribute('aria-expanded', String(open));
+    button.setAttribute('aria-label', open ? `${whole}, show less` : `${short}…, show the whole`);
+    button.textContent = open ? whole : `${short}…`;
+  });
+  return button;
 }
 
 const listeners = new Set();
@@ -52,6 +76,7 @@ export function onEvent(listener) {
 
 function hear(event) {
   log(event.actor, event.outcome, event.text, event.detail, event.at);
+  if (event.detail?.ahead_ms > ahead()) putForward(event.detail.ahead_ms);
   if (event.at < opened - 1500) return;
   if (event.actor === 'clinic' && event.detail) {
     const { name, error } = event.detail['GET /api/session'] ?? {};
@@ -65,6 +90,13 @@ function hear(event) {
     flow('token', good ? 'good' : 'plain', good ? `made in ${(took / 1000).toFixed(1)} ms` : 'nobody to sign for');
   }
   for (const listener of listeners) listener(event);
+}
+
+// Whoever waits for something looks at the clock again.
+function putForward(ms) {
+  document.documentElement.dataset.ahead = ms;
+  window.dispatchEvent(new Event('online'));
+  tick();
 }
 
 new EventSource('/demo/events').addEventListener('message', ({ data }) => hear(JSON.parse(data)));
@@ -84,12 +116,12 @@ export const heldToken = () => held?.token ?? null;
 
 // Says when the next one comes; what is renewed may be another one than the token that is shown.
 export function renewIn(seconds, what = 'it') {
-  if (held) held = { ...held, what, renewal: performance.now() - held.at + seconds * 1000 };
+  if (held) held = { ...held, what, renewal: ticks() - held.at + seconds * 1000 };
 }
 
 export function showToken(token, widget, refresh) {
   const { header, claims } = read(token);
-  held = { token, claims, what: 'it', at: performance.now(), left: claims.exp * 1000 - Date.now(), renewal: refresh && refresh * 1000 };
+  held = { token, claims, what: 'it', at: ticks(), left: claims.exp * 1000 - now(), renewal: refresh && refresh * 1000 };
   held.life = held.left;
   $('token-none').hidden = true;
   $('token-shown').hidden = false;
@@ -111,7 +143,7 @@ function claim([name, value]) {
   const text = long ? `${value.slice(0, 24)}…` : time ? `${new Date(value * 1000).toLocaleTimeString()} (${value})` : typeof value === 'string' ? value : JSON.stringify(value);
   const label = make('th', { scope: 'row' }, make('code', {}, name));
   if (MEANS[name] && MEANS[name] !== name) label.append(make('small', {}, MEANS[name]));
-  return make('tr', {}, label, make('td', {}, text));
+  return make('tr', {}, label, make('td', {}, ...shortened(text)));
 }
 
 export function clearToken(why) {
@@ -127,16 +159,37 @@ const clock = (ms) => {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 };
 
+// Its end is told once: what happens next is the page's affair.
+function lapse() {
+  held.over = true;
+  window.dispatchEvent(new Event('lapsed'));
+}
+
 function tick() {
   if (!held) return;
-  const passed = performance.now() - held.at;
+  const passed = ticks() - held.at;
   const left = held.left - passed;
-  $('token-left').textContent = left > 0 ? `Expires in ${clock(left)}` : 'Expired: worthless to anybody now';
+  const conversation = held.what !== 'it';
+  const over = conversation ? 'Used: it opened the conversation, which goes on' : 'Expired: worthless to anybody now';
+  $('token-left').textContent = left > 0 ? `Expires in ${clock(left)}` : over;
   $('token-bar').max = held.life;
   $('token-bar').value = Math.max(0, left);
-  $('token').dataset.state = left <= 0 ? 'over' : left < held.life / 5 ? 'late' : 'live';
+  $('token').dataset.state = left > 0 ? (left < held.life / 5 ? 'late' : 'live') : conversation ? 'spent' : 'over';
   const renewal = held.renewal === null ? 'Nobody renews it' : `countersign.js renews ${held.what} in about ${clock(held.renewal - passed)}`;
-  $('token-next').textContent = left > 0 || held.what !== 'it' ? renewal : '';
+  $('token-next').textContent = left > 0 || conversation ? renewal : '';
+  $('to-renewal').hidden = held.renewal === null || held.renewal <= passed;
+  $('to-end').hidden = left <= 0;
+  if (left <= 0 && !held.over) lapse();
 }
+
+// Nobody has to wait: the servers put their clocks forward, and this page hears of it and does the same.
+function forwardTo(moment) {
+  const seconds = Math.max(1, Math.ceil((moment - (ticks() - held.at)) / 1000));
+  return fetch('/demo/forward', { method: 'POST', body: new URLSearchParams({ seconds }) });
+}
+
+// A renewal comes within a tenth of its time.
+$('to-renewal').addEventListener('click', () => forwardTo(held.renewal * 1.1));
+$('to-end').addEventListener('click', () => forwardTo(held.left));
 
 setInterval(tick, 500);

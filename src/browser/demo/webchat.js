@@ -57,6 +57,7 @@
     async function postActivity(activity) {
       const response = await call(`/${conversation}/activities`, activity).catch(() => null);
       if (!response?.ok) status(response?.status === 403 ? EXPIRED : FAILED);
+      return Boolean(response?.ok);
     }
 
     function end() {
@@ -89,10 +90,23 @@
     const lines = make('div', { class: 'lines', role: 'log', 'aria-label': 'Chat messages', tabindex: '0' });
     const field = make('input', { name: 'text', autocomplete: 'off', maxlength: '500', placeholder: 'Type your message', 'aria-label': 'Message to the agent' });
     const form = make('form', { class: 'write' }, field, make('button', { class: 'main' }, 'Send'));
+    const asks = make('ul', { class: 'asks', 'aria-label': 'Questions to try' });
     element.classList.add('client');
-    element.replaceChildren(lines, form);
+    element.replaceChildren(lines, asks, form);
 
     const post = (activity) => directLine.postActivity({ from: { id: userID, role: 'user' }, locale, ...activity });
+
+    const note = (text) => {
+      lines.append(make('p', { class: 'note' }, text));
+      lines.scrollTop = lines.scrollHeight;
+    };
+
+    // What could not be sent is not lost: it stands in the field again, and why is said.
+    async function say(text) {
+      if (await post({ type: 'message', text })) return;
+      field.value = text;
+      note('Not sent: the token of this conversation has expired, and nobody has renewed it. Load the page again. countersign.js would have renewed it in time.');
+    }
 
     store.listen(({ type, payload }) => {
       if (type === 'DIRECT_LINE/POST_ACTIVITY') post(payload.activity);
@@ -101,22 +115,32 @@
     directLine.connectionStatus$.subscribe({
       next(status) {
         if (status === ONLINE) store.dispatch({ type: 'DIRECT_LINE/CONNECT_FULFILLED' });
-        form.inert = status !== ONLINE;
+        // An expired conversation is found out by who still writes.
+        form.inert = status !== ONLINE && status !== EXPIRED;
       },
     });
     directLine.activity$.subscribe({
-      next({ type, text, from }) {
+      next({ type, text, from, suggestedActions }) {
         if (type !== 'message') return;
+        if (suggestedActions) suggest(suggestedActions.actions);
         const bot = from?.role === 'bot';
         lines.append(make('p', { class: bot ? 'bot' : 'you' }, make('span', { class: 'unseen' }, bot ? 'Agent: ' : 'You: '), text ?? ''));
         lines.scrollTop = lines.scrollHeight;
       },
     });
+    function suggest(actions) {
+      asks.replaceChildren(...actions.map(({ title, value }) => {
+        const button = make('button', { type: 'button', class: 'quiet' }, title);
+        button.addEventListener('click', () => say(value));
+        return make('li', {}, button);
+      }));
+    }
+
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const text = field.value.trim();
       field.value = '';
-      if (text) post({ type: 'message', text });
+      if (text) say(text);
     });
     directLine.open();
   }

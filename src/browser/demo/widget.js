@@ -8,6 +8,8 @@
   let { widget } = root.dataset;
   let conversation = null;
   let latest = 0;
+  // When the proof ends by which the visitor is known.
+  let until = Infinity;
 
   const tell = (call, more) => window.dispatchEvent(new CustomEvent('standin', { detail: { call, widget, ...more } }));
 
@@ -30,6 +32,7 @@
       const answer = await ask({ do: 'identify', widget, token, conversation });
       if (turn !== latest) return undefined;
       if (answer.ok) conversation = answer.conversation;
+      until = answer.ok ? answer.expires_at * 1000 : Infinity;
       seen(answer.ok ? answer.visitor.name : null, answer.reason);
       return tell('verdict', answer);
     } catch {
@@ -37,8 +40,18 @@
     }
   }
 
+  // The demo's clocks can be put forward.
+  setInterval(() => {
+    if (Date.now() + Number(document.documentElement.dataset.ahead) < until) return;
+    until = Infinity;
+    seen(null, 'the proof has expired');
+    note('The proof of who is writing has expired. A newer token brings it back.');
+    tell('lapsed');
+  }, 250);
+
   async function forget(call) {
     latest++;
+    until = Infinity;
     seen(null);
     if (!conversation) return;
     tell(call);
@@ -103,9 +116,9 @@
     try {
       const answer = await ask({ do: 'say', conversation, text });
       ({ conversation } = answer);
-      if (!answer.verified_as) seen(null);
+      if (!answer.verified_as) seen(null, answer.lapsed ? 'the proof has expired' : undefined);
       line('bot', answer.reply);
-      tell('reply', { verified: answer.verified_as });
+      tell('reply', { verified: answer.verified_as, lapsed: answer.lapsed });
     } catch {
       note('The chat server cannot be reached.');
     }
@@ -123,6 +136,7 @@
     widget = name;
     conversation = null;
     configured = null;
+    until = Infinity;
     delete window.chatWidgetConfig;
     latest++;
     lines.replaceChildren();

@@ -6,6 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::super::desk;
 use super::super::events::{Actor, Events, Outcome};
 use crate::base::clock::Clock;
 
@@ -14,6 +15,12 @@ use crate::base::clock::Clock;
 pub(super) struct Memory {
     /// How it addresses the visitor, once it knows.
     knows: Option<String>,
+}
+
+impl Memory {
+    pub(super) fn knows_somebody(&self) -> bool {
+        self.knows.is_some()
+    }
 }
 
 pub(super) struct Agent {
@@ -50,8 +57,9 @@ impl Agent {
             ("event", "startConversation") => Some("Hello! How can I help?".to_owned()),
             ("message", _) => {
                 let text = activity.get("text").and_then(Value::as_str).unwrap_or_default();
+                let known = desk::answer(text, memory.knows.as_deref());
                 let to = memory.knows.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
-                Some(format!("You said{to}: {text}"))
+                Some(known.unwrap_or_else(|| format!("You said{to}: {text}")))
             }
             _ => None,
         }

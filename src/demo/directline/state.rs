@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 
+use super::super::desk;
 use super::super::events::{Actor, Events, Outcome};
 use super::agent::{Memory, Said};
 use super::{Agent, Fault, Settings};
@@ -259,11 +260,17 @@ impl Double {
             }
         }
         let heard = Said { conversation: id, bound: conversation.user.as_deref(), activity: &activity };
+        let greets = activity.get("type").is_some_and(|kind| kind != "message");
         let reply = self.0.agent.hear(&mut conversation.memory, &heard);
         let said = conversation.append(id, activity, &now);
         if let Some(text) = reply {
             let from = json!({ "id": "agent", "name": "Agent", "role": "bot" });
-            let answer = json!({ "type": "message", "text": text, "from": from, "replyToId": said });
+            let mut answer = json!({ "type": "message", "text": text, "from": from, "replyToId": said });
+            if greets && conversation.memory.knows_somebody() {
+                let action = |text: &&str| json!({ "type": "imBack", "title": text, "value": text });
+                let actions: Vec<Value> = desk::QUESTIONS.iter().map(action).collect();
+                answer["suggestedActions"] = json!({ "actions": actions });
+            }
             conversation.append(id, answer.as_object().cloned().unwrap_or_default(), &now);
         }
         conversation.news.send_replace(());
