@@ -6,7 +6,7 @@
 use http::header::{CONNECTION, TRAILER};
 use http::{HeaderMap, HeaderName};
 
-use crate::net::cookies;
+use crate::net::{cookies, field};
 use crate::session::Guarded;
 
 /// Most headers of a request.
@@ -41,7 +41,7 @@ pub enum HeaderAttack {
     Trailer,
     /// A guarded name listed as hop-by-hop (H-5).
     Connection,
-    /// Two cookies of one guarded name (CK-3).
+    /// Two cookies of one guarded name with different values (CK-3).
     Cookie,
     /// More headers, or larger ones, than any browser sends.
     Oversized,
@@ -121,7 +121,7 @@ impl Guard {
     }
 
     fn names(&self, item: &[u8]) -> bool {
-        let item = item.trim_ascii();
+        let item = field::trim(item);
         // `close` and `keep-alive` are what nearly every request says here.
         if item.eq_ignore_ascii_case(b"close") || item.eq_ignore_ascii_case(b"keep-alive") {
             return false;
@@ -131,11 +131,8 @@ impl Guard {
     }
 
     fn check_cookies(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
-        if self.cookies.is_empty() {
-            return Ok(());
-        }
-        let twice = |name: &String| cookies::pairs(headers).filter(|(n, _)| n == name).nth(1).is_some();
-        if self.cookies.iter().any(twice) { Err(HeaderAttack::Cookie) } else { Ok(()) }
+        let contradicted = self.cookies.iter().any(|name| cookies::is_contradicted(headers, name));
+        if contradicted { Err(HeaderAttack::Cookie) } else { Ok(()) }
     }
 }
 

@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::AppState;
 use super::problem::Problem;
+use crate::net::field::trim_str;
 
 const SOURCE: &str = include_str!("../browser/countersign.js");
 const TYPES: &str = include_str!("../browser/countersign.d.ts");
@@ -80,7 +81,7 @@ impl Script {
 /// Weak comparison of every listed tag (RFC 9110 section 13.1.2).
 fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let mut tags = lines.flat_map(|line| line.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+    let mut tags = lines.flat_map(|line| line.split(',')).map(|tag| trim_str(tag).trim_start_matches("W/"));
     tags.any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes())
 }
 

@@ -20,6 +20,7 @@ use super::{AppState, RequestId, Snapshot, input};
 use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
 use crate::issuance::Issued;
+use crate::net::field::media_type;
 use crate::net::peer::Peer;
 use crate::observe::audit::Record;
 use crate::session::Session;
@@ -154,7 +155,7 @@ fn read_header(env: &mut Env, text: &str) -> Option<(HeaderName, Option<HeaderVa
 /// never read.
 fn check_body(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let media = content_type.map(|value| value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii());
+    let media = content_type.map(media_type);
     if media.is_some_and(|m| !m.is_empty() && !m.eq_ignore_ascii_case(b"application/json")) {
         return Err(Problem::MediaType);
     }
@@ -346,9 +347,7 @@ pub(super) fn ticket_fields(ticket: &Ticket) -> TicketFields<'_> {
 fn bare_type(headers: &HeaderMap) -> Option<HeaderValue> {
     let accepts = |media: &[u8]| {
         let items = headers.get_all(ACCEPT).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
-        items
-            .map(|item| item.split(|b| *b == b';').next().unwrap_or_default())
-            .any(|m| m.trim_ascii().eq_ignore_ascii_case(media))
+        items.map(media_type).any(|found| found.eq_ignore_ascii_case(media))
     };
     if !headers.contains_key(ACCEPT) || accepts(b"application/json") {
         return None;

@@ -26,6 +26,7 @@ use crate::login::senders::Sender;
 use crate::login::sessions::record::{LoginSession, NewLogin};
 use crate::login::transaction::Transaction;
 use crate::login::{Event, Login, LoginService, Method};
+use crate::net::field::media_type;
 use crate::net::peer::Peer;
 use crate::session::identity::Subject;
 use crate::store::Down;
@@ -449,8 +450,8 @@ impl Credentials {
 type Fields = Vec<(String, String)>;
 
 async fn read_form(headers: &HeaderMap, body: axum::body::Body) -> Option<Fields> {
-    let media = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
-    if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    let media = media_type(headers.get(CONTENT_TYPE)?.as_bytes());
+    if !media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
         return None;
     }
     let bytes = tokio::time::timeout(BODY_DEADLINE, to_bytes(body, FORM_MAX)).await.ok()?.ok()?;

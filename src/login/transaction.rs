@@ -124,7 +124,7 @@ fn cookie(state: &str) -> Option<OwnCookie> {
     sound.then(|| OwnCookie::new(&name, SameSite::Lax)).flatten()
 }
 
-fn read(value: &str) -> Option<Transaction> {
+fn read(value: impl AsRef<[u8]>) -> Option<Transaction> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
 }
 

@@ -5,23 +5,38 @@ use std::time::Duration;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// Most cookies that are looked at. Browsers send fewer; a request with more is trying something (DoS-1).
-pub const COOKIES_MAX: usize = 50;
+use crate::net::field;
 
-/// Every `name=value` pair of every `Cookie` header, in order; at most [`COOKIES_MAX`] of them. Pairs that are not UTF-8
-/// are passed over.
-pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|line| std::str::from_utf8(line.as_bytes()).ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.trim(), value.trim())).take(COOKIES_MAX)
+/// Every `name=value` pair of every `Cookie` header, in order. A pair without a name, or with one that is no token, is no
+/// cookie that anybody here could mean; what else is wrong with a pair is that pair's own affair.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    let pairs = headers.get_all(COOKIE).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs.filter_map(|pair| {
+        let pair = field::trim(pair);
+        let equals = pair.iter().position(|b| *b == b'=')?;
+        let name = Some(&pair[..equals]).filter(|name| field::is_token(name))?;
+        Some((std::str::from_utf8(name).ok()?, field::trim(&pair[equals + 1..])))
+    })
 }
 
-/// The value of the cookie of this name; `None` when it is absent, or there twice: one of two was planted (CK-3).
+/// The value of the cookie of this name; `None` when it is absent, or there with several values: one of them was planted.
+/// The same value twice is one cookie: browsers send both when paths or domains overlap (CK-3).
 #[must_use]
-pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut values = pairs(headers).filter(|(n, _)| *n == name).map(|(_, value)| value);
+pub fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut values = values(headers, name);
     let first = values.next()?;
-    values.next().is_none().then_some(first)
+    values.all(|other| other == first).then_some(first)
+}
+
+/// Whether a cookie of this name is there with several values.
+#[must_use]
+pub fn is_contradicted(headers: &HeaderMap, name: &str) -> bool {
+    let mut values = values(headers, name);
+    values.next().is_some_and(|first| values.any(|other| other != first))
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pairs(headers).filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// How far from our own pages a cookie travels (RFC 6265bis section 4.1.2.7).
@@ -50,8 +65,7 @@ impl OwnCookie {
     /// A cookie of this name; `None` when the name has not the prefix, or holds what a cookie's name cannot.
     #[must_use]
     pub fn new(name: &str, same_site: SameSite) -> Option<Self> {
-        let token = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        let sound = token && name.len() > HOST_PREFIX.len() && name.starts_with(HOST_PREFIX);
+        let sound = field::is_token(name.as_bytes()) && name.len() > HOST_PREFIX.len() && name.starts_with(HOST_PREFIX);
         sound.then(|| Self { name: name.to_owned(), same_site })
     }
 
@@ -61,10 +75,10 @@ impl OwnCookie {
         &self.name
     }
 
-    /// Its value in this request; `None` when it is absent, or there twice.
+    /// Its value in this request; `None` when it is absent, there with several values, or nothing that we have set.
     #[must_use]
     pub fn value<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        one(headers, &self.name)
+        std::str::from_utf8(one(headers, &self.name)?).ok()
     }
 
     /// The line that sets it: for a span of time, or until the browser ends. The value is letters, digits, `-` and `_`.

@@ -1,6 +1,7 @@
-//! The network's words: outbound calls, cookies, origins, addresses of clients.
+//! The network's words: outbound calls, text of fields, cookies, origins, addresses of clients.
 
 pub mod cookies;
+pub mod field;
 pub mod origin;
 pub mod outbound;
 pub mod peer;

@@ -22,6 +22,7 @@ use url::{Host, Url};
 
 use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
+use crate::net::field::trim_str;
 
 /// Proxy for outbound HTTPS.
 pub const HTTPS_PROXY: Var = Var {
@@ -295,7 +296,7 @@ impl Target {
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
     const MOST: u64 = 3600;
-    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let text = trim_str(headers.get(http::header::RETRY_AFTER)?.to_str().ok()?);
     let seconds = text.parse::<u64>().ok().or_else(|| {
         let date = time::PrimitiveDateTime::parse(text, &HTTP_DATE).ok()?;
         let at = u64::try_from(date.assume_utc().unix_timestamp()).ok()?;

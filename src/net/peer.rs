@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 use crate::config::env::{Env, Var};
+use crate::net::field::trim_str;
 
 /// The socket's other end. An address from a header is never one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,14 +124,14 @@ fn hops(headers: &HeaderMap, name: &HeaderName, read: fn(&str) -> Option<IpAddr>
 }
 
 fn xff_hop(text: &str) -> Option<IpAddr> {
-    address(text.trim())
+    address(trim_str(text))
 }
 
 /// The `for=` parameter of one `Forwarded` element (RFC 7239 section 4).
 fn forwarded_hop(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+    let (_, node) = pairs.find(|(name, _)| trim_str(name).eq_ignore_ascii_case("for"))?;
+    address(trim_str(node).trim_matches('"'))
 }
 
 /// An address with or without a port, IPv6 with or without brackets.

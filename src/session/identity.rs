@@ -101,19 +101,27 @@ pub enum Unfit {
     /// A control character, line break or NUL.
     #[error("control character")]
     Control,
+    /// A space of Unicode at either end, which makes one identifier look like another.
+    #[error("a space other than that of the keyboard at its beginning or end")]
+    Space,
     /// A bidirectional formatting character, which can make one name look like another.
     #[error("bidirectional override")]
     Bidi,
 }
 
-/// Trims, normalises to NFC and checks one text; `None` when nothing is left of it.
+/// Trims, normalises to NFC and checks one text; `None` when nothing is left of it. Only ASCII space is trimmed: somebody who
+/// chose `\u{2000}admin` for a name or a group must not become `admin`.
 ///
 /// # Errors
-/// [`Unfit`] when it is longer than `max` characters or holds a control or bidirectional formatting character.
+/// [`Unfit`] when it is longer than `max` characters, begins or ends with a space of Unicode, or holds a control or bidirectional
+/// formatting character.
 pub fn tidy(text: &str, max: usize) -> Result<Option<String>, Unfit> {
-    let trimmed = text.trim();
+    let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Ok(None);
+    }
+    if trimmed.trim() != trimmed {
+        return Err(Unfit::Space);
     }
     // Most of what comes here is ASCII, which is its own normal form and knows no other unfit characters than these.
     let ascii = trimmed.is_ascii();
@@ -129,6 +137,14 @@ pub fn tidy(text: &str, max: usize) -> Result<Option<String>, Unfit> {
     let normal = if is_normal { trimmed.to_owned() } else { trimmed.nfc().collect() };
     let short_enough = normal.len() <= max || normal.chars().count() <= max;
     if short_enough { Ok(Some(normal)) } else { Err(Unfit::TooLong) }
+}
+
+/// The same for text that is only shown: space of any kind around it is nothing to lose it for.
+///
+/// # Errors
+/// As [`tidy`].
+pub fn display(text: &str, max: usize) -> Result<Option<String>, Unfit> {
+    tidy(text.trim(), max)
 }
 
 fn unfit_char(c: char) -> Option<Unfit> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::clock::UnixTime;
 use crate::config::env::{Env, Var};
-use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
+use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
 
 /// The variables that hold one source's pointers.
 #[derive(Debug, Clone, Copy)]
@@ -92,9 +92,10 @@ impl Mapping {
     pub fn apply(&self, document: &Value) -> Option<Mapped> {
         let at =
             |pointer: &str| (!pointer.is_empty()).then(|| document.pointer(pointer)).flatten().filter(|v| !v.is_null());
-        let text = |pointer: &str, max| at(pointer).and_then(Value::as_str).and_then(|t| tidy(t, max).ok().flatten());
+        let said = |pointer: &str| at(pointer).and_then(Value::as_str);
+        let text = |pointer: &str, max| said(pointer).and_then(|t| tidy(t, max).ok().flatten());
         let mut identity = Identity::new(Subject::new(&scalar(at(&self.subject)?)?).ok()?);
-        identity.name = text(&self.name, NAME_MAX);
+        identity.name = said(&self.name).and_then(|t| display(t, NAME_MAX).ok().flatten());
         identity.email = text(&self.email, EMAIL_MAX);
         identity.email_verified = at(&self.email_verified).and_then(truth);
         identity.groups = at(&self.groups).map(texts).unwrap_or_default();

@@ -20,7 +20,7 @@ use crate::base::clock::UnixTime;
 use crate::base::secret;
 use crate::config::env::{Env, Var};
 use crate::net::peer::{Peer, TrustedProxies};
-use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
+use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 
 /// Name of this source.
@@ -347,7 +347,8 @@ impl Forwarded {
         let names = &self.names;
         let subject = self.decoded(headers, &names.subject)?;
         let mut identity = Identity::new(Subject::new(&subject).ok()?);
-        identity.name = self.text(headers, names.display.as_ref(), NAME_MAX);
+        let shown = names.display.as_ref().and_then(|name| self.decoded(headers, name));
+        identity.name = shown.and_then(|text| display(&text, NAME_MAX).ok().flatten());
         identity.email = self.text(headers, names.email.as_ref(), EMAIL_MAX);
         let said = self
             .text(headers, names.email_verified.as_ref(), ITEM_MAX)
@@ -424,7 +425,7 @@ impl Principal {
         let mut identity = Identity::new(Subject::new(&subject).ok()?);
         let fit = |text: Option<&str>, max| text.and_then(|t| tidy(t, max).ok().flatten());
         let named = self.name_typ.as_deref().and_then(|typ| self.one(&[typ]));
-        identity.name = fit(self.one(&["name"]).or(named), NAME_MAX);
+        identity.name = self.one(&["name"]).or(named).and_then(|t| display(t, NAME_MAX).ok().flatten());
         identity.email = fit(self.one(&EMAIL), EMAIL_MAX);
         let is_group = |typ: &str| typ == "groups" || typ == "roles" || self.role_typ.as_deref() == Some(typ);
         let groups =

@@ -12,6 +12,7 @@ use tower_sessions::session::Id;
 use crate::base::clock::{Clock, UnixTime};
 use crate::config::env::{Env, Var};
 use crate::net::cookies;
+use crate::net::field::is_token;
 use crate::session::mapping::{Mapping, MappingVars};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::sources::store::cookie::Seal;
@@ -135,11 +136,14 @@ impl HostStore {
         let seal = Seal::read(env, &COOKIE_KIND, &COOKIE_KEY);
         let mapping = Mapping::read(env, &MAPPING);
         let cookie = env.text(&COOKIE);
+        if cookie.as_ref().is_some_and(|name| !is_token(name.as_bytes())) {
+            env.mistake_in(&COOKIE, "is not a cookie's name");
+        }
         Some(Self { host: host?, cookie: cookie?, seal: seal?, mapping, clock: clock.clone() })
     }
 
     fn id(&self, request: &Parts) -> Option<Id> {
-        let value = cookies::one(&request.headers, &self.cookie)?;
+        let value = std::str::from_utf8(cookies::one(&request.headers, &self.cookie)?).ok()?;
         self.seal.open(&self.cookie, value)?.parse().ok()
     }
 }

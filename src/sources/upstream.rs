@@ -18,6 +18,7 @@ use url::Url;
 use crate::base::clock::{Clock, random_bytes};
 use crate::config::env::{Env, Var};
 use crate::net::cookies;
+use crate::net::field::is_token;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback, retry_after};
 use crate::session::mapping::{Mapping, MappingVars};
 use crate::session::{Authenticator, Guarded, Outage, Session};
@@ -146,6 +147,9 @@ impl Upstream {
         if cookies.is_empty() {
             env.mistake_in(&COOKIES, "is required for the source upstream: the host's session cookie");
         }
+        if let Some(bad) = cookies.iter().find(|name| !is_token(name.as_bytes())) {
+            env.mistake_in(&COOKIES, &format!("`{bad}` is not a cookie's name"));
+        }
         let deadline = env.duration_within(&DEADLINE, Duration::from_millis(50), Duration::from_secs(10));
         let concurrency = env.parse(&CONCURRENCY).filter(|n| *n > 0).unwrap_or(Limits::DEFAULT.concurrency);
         let cache = env.duration_within(&CACHE, Duration::ZERO, CACHE_MAX).unwrap_or_default();
@@ -164,10 +168,10 @@ impl Upstream {
 
     /// The one `Cookie` header that is sent: the named cookies in their configured order, each at most once.
     fn relayed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let present =
-            self.cookies.iter().filter_map(|name| cookies::one(headers, name).map(|value| format!("{name}={value}")));
-        let line = present.collect::<Vec<String>>().join("; ");
-        let mut value = HeaderValue::try_from(line).ok().filter(|v| !v.is_empty())?;
+        let present = self.cookies.iter().filter_map(|name| Some((name, cookies::one(headers, name)?)));
+        let pairs: Vec<Vec<u8>> = present.map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect();
+        let mut value =
+            HeaderValue::from_maybe_shared(Bytes::from(pairs.join(&b"; "[..]))).ok().filter(|v| !v.is_empty())?;
         value.set_sensitive(true);
         Some(value)
     }

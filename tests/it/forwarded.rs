@@ -301,6 +301,30 @@ async fn easy_auth_identifies_by_tenant_and_object_and_only_on_its_platform() {
     }
 }
 
+/// H-7. Only SP and HTAB are space in a header: who could choose `\u{2000}alice` for a name must not become `alice`.
+#[tokio::test]
+async fn a_space_of_unicode_makes_nobody_somebody_else() {
+    let house = House::behind_proxy(&[("WIDGET_REQUIRED_GROUPS", "staff")]);
+    let ask = |subject: String, groups: String| {
+        let request = with(visit_without_subject(), "x-forwarded-user", subject.as_bytes());
+        let (mut head, body) = request.into_parts();
+        head.headers.insert("x-forwarded-groups", HeaderValue::from_bytes(groups.as_bytes()).unwrap());
+        house.send(Request::from_parts(head, body))
+    };
+    assert_eq!(ask("alice".to_owned(), "staff".to_owned()).await.claims()["external_id"], "alice");
+    for space in ['\u{85}', '\u{A0}', '\u{2000}', '\u{2003}', '\u{3000}'] {
+        for subject in [format!("{space}alice"), format!("alice{space}"), space.to_string()] {
+            assert_eq!(refused(&ask(subject, "staff".to_owned()).await), logged_out(), "{space:?}");
+        }
+        let other = ask("alice".to_owned(), format!("{space}staff")).await;
+        assert_eq!(other.status, StatusCode::FORBIDDEN, "another group: {space:?}");
+    }
+}
+
+fn visit_without_subject() -> http::request::Builder {
+    page("/token").header("x-countersign-proof", PROOF).header("x-forwarded-preferred-username", "Alice")
+}
+
 /// Facts section 4.5.
 #[tokio::test]
 async fn values_are_decoded_as_configured_and_damaged_ones_are_nobody() {

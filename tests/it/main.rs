@@ -10,6 +10,7 @@ mod chain;
 mod claims;
 mod config;
 mod console;
+mod cookies;
 mod demo;
 mod deploy;
 mod direct_line;

@@ -98,7 +98,7 @@ async fn a_hosts_record_is_read_by_the_hosts_cookie() {
         "id=AAAAAAAAAAAAAAAAAAAAAA",
         "id=x",
         "ID=ni6HxfG-B17RZHWhWa2wLw",
-        &format!("id={PLAIN}; id={PLAIN}"),
+        &format!("id={PLAIN}; id=AAAAAAAAAAAAAAAAAAAAAA"),
     ] {
         assert!(ask(&source, cookie).await.unwrap().is_none(), "{cookie}");
     }

@@ -143,6 +143,47 @@ async fn without_a_session_cookie_nobody_is_asked() {
 
 /// CK-3.
 #[tokio::test]
+async fn only_the_genuine_session_cookie_is_relayed_whatever_stands_around_it() {
+    let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
+    let house = endpoint.house(&[]);
+    let junk = "j=x; ".repeat(60);
+    for line in [
+        "\u{2000}sid=evil; sid=genuine".to_owned(),
+        "sid=genuine; sid=genuine".to_owned(),
+        "sid\u{A0}=evil; sid=genuine; \u{FEFF}sid=evil".to_owned(),
+        format!("{junk}sid=genuine"),
+    ] {
+        let request = page("/token").header("cookie", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        assert_eq!(house.ask(request).await.status, StatusCode::OK, "{line}");
+        let asked = endpoint.asked().pop().unwrap();
+        assert!(asked.contains("cookie: sid=genuine\r\n"), "{line}: {asked}");
+    }
+    let broken = page("/token").header("cookie", HeaderValue::from_bytes(b"a=\xFF; sid=genuine").unwrap());
+    assert_eq!(house.ask(broken).await.status, StatusCode::OK, "one broken cookie hides no other");
+    let only_planted = page("/token").header("cookie", HeaderValue::from_bytes("\u{2000}sid=evil".as_bytes()).unwrap());
+    assert_eq!(house.ask(only_planted).await.code(), "login_required");
+}
+
+#[test]
+fn what_is_no_name_of_a_cookie_does_not_start() {
+    for (source, name) in [("upstream", "UPSTREAM_SESSION_COOKIES"), ("store", "STORE_COOKIE")] {
+        for wrong in ["a b", "a=b", "s\u{2000}id", "s\u{ef}d"] {
+            let vars = settings(
+                &BEHIND_PROXY,
+                &[
+                    ("SESSION_SOURCES", source),
+                    ("UPSTREAM_SESSION_URL", "https://h.test/me"),
+                    ("STORE_URL", "sqlite:/x.db"),
+                    (name, wrong),
+                ],
+            );
+            assert!(mistakes(&vars).contains(&format!("{name}:")), "{wrong}: {}", mistakes(&vars));
+        }
+    }
+}
+
+/// CK-3.
+#[tokio::test]
 async fn a_session_cookie_that_is_there_twice_is_refused() {
     let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
     let house = endpoint.house(&[]);
@@ -443,7 +484,7 @@ proptest! {
             headers.append("cookie", value);
         }
         let found = countersign::net::cookies::one(&headers, &name);
-        prop_assert!(found.is_none_or(|value| !value.contains(';')));
+        prop_assert!(found.is_none_or(|value| !value.contains(&b';')));
     }
 
     /// C-4.

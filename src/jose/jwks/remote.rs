@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::base::clock::Clock;
+use crate::net::field::trim_str;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback};
 use crate::session::Outage;
 
@@ -308,13 +309,13 @@ fn lifetime(headers: &HeaderMap) -> Duration {
     let said = |name| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let directives: Vec<String> = said(header::CACHE_CONTROL)
         .flat_map(|line| line.split(','))
-        .map(|directive| directive.trim().to_ascii_lowercase())
+        .map(|directive| trim_str(directive).to_ascii_lowercase())
         .collect();
     if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
         return LEAST;
     }
     let max_age = directives.iter().find_map(|directive| directive.strip_prefix("max-age=")?.parse::<u64>().ok());
-    let age = said(header::AGE).find_map(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
+    let age = said(header::AGE).find_map(|age| trim_str(age).parse::<u64>().ok()).unwrap_or(0);
     let fresh = max_age.map_or(UNSAID, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
     fresh.clamp(LEAST, MOST)
 }

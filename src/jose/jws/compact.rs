@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::base::json::{self, NotJson};
 use crate::jose::jwks::key::{Algorithm, Key};
 use crate::jose::jws::rejected::Rejected;
+use crate::net::field;
 
 /// Longest token. Header blocks of common servers end at 8 or 16 KiB, so nothing honest is longer.
 pub const TOKEN_MAX: usize = 16 * 1024;
@@ -33,7 +34,7 @@ pub fn sole_field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Optio
     let mut fields = headers.get_all(name).iter();
     match (fields.next(), fields.next()) {
         (Some(_), Some(_)) => Err(Rejected::Several),
-        (field, _) => Ok(field.map(|value| value.as_bytes().trim_ascii())),
+        (field, _) => Ok(field.map(|value| field::trim(value.as_bytes()))),
     }
 }
 
@@ -42,7 +43,7 @@ pub fn sole_field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Optio
 pub fn bearer(field: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = field.split_at_checked(6)?;
     let separated = token.first().is_none_or(|byte| *byte == b' ');
-    (scheme.eq_ignore_ascii_case(b"bearer") && separated).then(|| token.trim_ascii())
+    (scheme.eq_ignore_ascii_case(b"bearer") && separated).then(|| field::trim(token))
 }
 
 /// A token in compact serialization (RFC 7515 section 7.1), taken apart and not yet believed.

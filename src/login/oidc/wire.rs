@@ -19,6 +19,7 @@ use crate::base::json;
 use crate::jose::jwks::discovery::Metadata;
 use crate::login::oidc::Failed;
 use crate::login::oidc::settings::{Settings, TokenAuth};
+use crate::net::field::media_type;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target};
 
 /// A visitor is waiting, but a login that fails costs them more than another second.
@@ -183,8 +184,8 @@ fn word(fault: Fault) -> &'static str {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    let media = headers.get(CONTENT_TYPE).map(|value| media_type(value.as_bytes()));
+    media.is_some_and(|media| media.eq_ignore_ascii_case(b"application/json"))
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, Failed> {

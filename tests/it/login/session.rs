@@ -62,6 +62,23 @@ async fn a_session_id_that_was_planted_is_never_adopted() {
     assert!(house.asks_with(&format!("{COOKIE}={planted}")).await.unwrap().is_none());
 }
 
+/// CK-3. A browser lets a neighbouring host set every one of these names.
+#[tokio::test]
+async fn a_planted_cookie_makes_nobody_another_visitor() {
+    let (_provider, house, jane) = logged_in().await;
+    let genuine = jane.line(From::Own);
+    for lookalike in [format!("\u{2000}{genuine}"), format!("\u{A0}{genuine}"), format!("\u{3000}{genuine}")] {
+        assert!(house.asks_with(&lookalike).await.unwrap().is_none(), "{lookalike:?}");
+        let other = format!("{lookalike}; {COOKIE}=AAAAAAAAAAAAAAAAAAAAAA");
+        assert!(house.asks_with(&other).await.unwrap().is_none(), "the genuine cookie is the one that counts");
+        let planted = format!("\u{2000}{COOKIE}=AAAAAAAAAAAAAAAAAAAAAA; {genuine}");
+        assert!(house.asks_with(&planted).await.unwrap().is_some());
+    }
+    let junk = "j=x; ".repeat(60);
+    assert!(house.asks_with(&format!("{junk}{genuine}")).await.unwrap().is_some(), "junk logs nobody out");
+    assert!(house.asks_with(&format!("{genuine}; {genuine}")).await.unwrap().is_some(), "two equal copies are one");
+}
+
 #[tokio::test]
 async fn a_login_ends_the_session_the_browser_had_before() {
     let (provider, house, mut browser) = logged_in().await;
