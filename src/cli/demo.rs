@@ -30,7 +30,7 @@ pub struct DemoArgs {
 /// # Errors
 /// A widget the demo does not have, or a port that is taken.
 pub async fn run(args: &DemoArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
-    logs::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr);
+    logs::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr());
     let options = Options { widget: args.widget.clone(), port: args.port, web_chat: args.webchat.clone() };
     let demo = Demo::start(&options, &context.clock).await?;
     let stop = stop_signal()?;

@@ -1,6 +1,7 @@
 //! `countersign serve`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,12 +11,15 @@ use crate::app::{App, Listeners, ReadConfig};
 use crate::config::env::Env;
 use crate::observe::logs;
 
+/// How long the last lines of the log may take.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
 /// Runs the service until it is told to stop (SIGTERM or SIGINT).
 ///
 /// # Errors
 /// Every mistake of the configuration, a failed self-test, or an address that cannot be listened on.
 pub async fn run(context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
-    logs::start(&mut context.env(), std::io::stderr);
+    logs::start(&mut context.env(), std::io::stderr());
     let config = context.config()?;
     for warning in &config.reading.warnings {
         tracing::warn!("{warning}");
@@ -28,6 +32,7 @@ pub async fn run(context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let reread: ReadConfig = Box::new(move || Config::read_again(Env::new(vars.iter().cloned()), &clock, &kept));
     app.serve(listeners, reread, stop_signal()?).await?;
     tracing::info!("stopped");
+    logs::flush(LAST_LINES);
     Ok(Exit::Well)
 }
 

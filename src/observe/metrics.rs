@@ -1,8 +1,11 @@
 //! Counters and histograms, in the Prometheus text format (OpenMetrics). No label ever holds a subject, an origin or a path.
 
 pub mod recent;
+mod tally;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,8 +16,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use self::recent::{Counts, Look, Recent, number, series};
+use self::recent::{Look, Recent};
+use self::tally::Tally;
 use crate::base::clock::UnixTime;
+use crate::observe::logs::COUNTS;
 
 /// Which widget, by which source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,15 +41,27 @@ pub struct RefusedLabels {
     pub reason: &'static str,
 }
 
+impl From<(String, &'static str)> for IssuedLabels {
+    fn from((widget, source): (String, &'static str)) -> Self {
+        Self { widget, source }
+    }
+}
+
+impl From<(String, (&'static str, &'static str))> for RefusedLabels {
+    fn from((widget, (code, reason)): (String, (&'static str, &'static str))) -> Self {
+        Self { widget, code, reason }
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    issued: Family<IssuedLabels, Counter>,
-    /// The counters of `issued` that are in use, found without making labels of their names.
-    known: RwLock<Vec<(String, &'static str, Counter)>>,
-    refused: Family<RefusedLabels, Counter>,
+    issued: Tally<&'static str, IssuedLabels>,
+    refused: Tally<(&'static str, &'static str), RefusedLabels>,
     took: Histogram,
+    decisions: AtomicU64,
+    decisions_ns: AtomicU64,
     /// Requests that are being answered.
     pub in_flight: Gauge,
     /// Requests without Fetch Metadata: an old browser, or a proxy that strips it.
@@ -106,16 +123,19 @@ impl Default for Metrics {
         );
         let audit_lost = Gauge::default();
         registry.register("audit_records_lost", "Audit records that could not be written", audit_lost.clone());
+        registry.register("log_lines_lost", "Log lines that nobody took", COUNTS.lost.clone());
+        registry.register("log_lines_left_out", "Log lines like many others", COUNTS.left_out.clone());
         let reloads = Family::default();
         registry.register("config_reloads", "Reloads of changed files", reloads.clone());
         let logins = Family::default();
         registry.register("logins", "Logins and logouts of our own login", logins.clone());
         Self {
             registry,
-            issued,
-            known: RwLock::default(),
-            refused,
+            issued: Tally::of(issued),
+            refused: Tally::of(refused),
             took,
+            decisions: AtomicU64::default(),
+            decisions_ns: AtomicU64::default(),
             in_flight,
             fetch_metadata_absent,
             forwarded_contradictions,
@@ -130,27 +150,25 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts one token of this widget by this source.
     pub fn issued(&self, widget: &str, source: &'static str) {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., counter)) = known.iter().find(|(name, by, _)| name == widget && *by == source) {
-            counter.inc();
-            return;
-        }
-        drop(known);
-        let counter = self.issued.get_or_create_owned(&IssuedLabels { widget: widget.to_owned(), source });
-        counter.inc();
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        // Two that were first at once leave two entries of one counter, which does no harm.
-        known.push((widget.to_owned(), source, counter));
+        self.issued.count(widget, source);
     }
 
     /// Counts one refusal.
     pub fn refused(&self, widget: &str, code: &'static str, reason: &'static str) {
-        self.refused.get_or_create(&RefusedLabels { widget: widget.to_owned(), code, reason }).inc();
+        self.refused.count(widget, (code, reason));
+    }
+
+    /// How many tokens each widget has got, and how many requests it has refused.
+    #[must_use]
+    pub fn totals(&self) -> (HashMap<String, u64>, HashMap<String, u64>) {
+        (self.issued.by_widget(), self.refused.by_widget())
     }
 
     /// Notes how long a decision took.
     pub fn took(&self, span: Duration) {
         self.took.observe(span.as_secs_f64());
+        self.decisions.fetch_add(1, Ordering::Relaxed);
+        self.decisions_ns.fetch_add(u64::try_from(span.as_nanos()).unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// The whole exposition.
@@ -163,28 +181,16 @@ impl Metrics {
 
     /// Looks at the counters and remembers what has happened since the last look. To be called every few seconds.
     pub fn beat(&self, now: UnixTime) {
-        let text = self.render();
-        let issued = series(&text, ISSUED).iter().map(|(_, n)| n).sum();
-        let refused = series(&text, REFUSED);
-        let decisions = number(&text, DECISIONS).and_then(|n| n.parse().ok()).unwrap_or_default();
-        let seconds = number(&text, SECONDS).and_then(|n| n.parse().ok()).unwrap_or_default();
-        self.pulse().beat(now, Look { issued, refused, decisions, seconds });
+        let mut look = Look::default();
+        self.issued.each(|_, _, count| look.issued += count);
+        self.refused.each(|widget, kind, count| look.refused.push(((widget.to_owned(), kind).into(), count)));
+        look.decisions = self.decisions.load(Ordering::Relaxed);
+        look.took = Duration::from_nanos(self.decisions_ns.load(Ordering::Relaxed));
+        self.pulse().beat(now, look);
     }
 
     /// What the looks so far have seen.
     pub fn pulse(&self) -> MutexGuard<'_, Recent> {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// How many tokens each widget has got, and how many requests it has refused, by its labels.
-    #[must_use]
-    pub fn totals(&self) -> (Counts, Counts) {
-        let text = self.render();
-        (series(&text, ISSUED), series(&text, REFUSED))
-    }
 }
-
-const ISSUED: &str = "countersign_tokens_issued_total";
-const REFUSED: &str = "countersign_tokens_refused_total";
-const DECISIONS: &str = "countersign_token_decision_seconds_count";
-const SECONDS: &str = "countersign_token_decision_seconds_sum";

@@ -23,6 +23,7 @@ mod jwks;
 mod jws;
 mod keys;
 mod kit;
+mod logging;
 mod login;
 mod logs;
 mod origin;

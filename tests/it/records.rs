@@ -231,3 +231,18 @@ async fn health_depends_on_nothing_a_request_says() {
         assert_eq!(public.status, StatusCode::NOT_FOUND, "{path} is not for visitors (RT-2)");
     }
 }
+
+#[test]
+fn every_widget_and_source_has_a_counter_of_its_own() {
+    let metrics = countersign::observe::metrics::Metrics::default();
+    for widget in 0..1000 {
+        metrics.issued(&format!("widget-{widget}"), "forwarded");
+    }
+    metrics.issued("widget-999", "bearer");
+    metrics.refused("widget-0", "login_required", "no_session");
+    let (issued, refused) = metrics.totals();
+    assert_eq!((issued.len(), issued["widget-999"], issued["widget-0"]), (1000, 2, 1));
+    assert_eq!((refused.len(), refused["widget-0"]), (1, 1));
+    let text = metrics.render();
+    assert!(text.contains(r#"countersign_tokens_issued_total{widget="widget-999",source="bearer"} 1"#));
+}

@@ -1,7 +1,7 @@
 //! The console: what is configured, what is happening, and what a visitor's claims would be. Read-only. Shows no secret
 //! and nobody's identity but the one typed into its own form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::http::page::{Asset, html};
 use crate::http::{AppState, Snapshot};
 use crate::jose::keyring;
 use crate::net::origin;
-use crate::observe::metrics::recent::{Labels, Minute};
+use crate::observe::metrics::recent::Minute;
 use crate::session::Session;
 use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, tidy};
 use crate::widget::Widget;
@@ -87,18 +87,15 @@ fn page(state: &AppState, ready: bool, status: StatusCode, sample: &str, preview
     let pulse = state.metrics.pulse();
     let (beats, refusals) = (pulse.beats(), pulse.refusals());
     drop(pulse);
-    let total = |counted: &[(Labels, u64)]| counted.iter().map(|(_, n)| n).sum::<u64>();
-    let kinds = refusals.iter().map(|kind| {
+    let total = |counted: &HashMap<String, u64>| counted.values().sum::<u64>();
+    let kinds = refusals.iter().map(|seen| {
         json!({
-            "widget": kind.widget, "code": kind.code, "reason": kind.reason, "total": kind.total,
-            "ago": ago(now.since(kind.seen)),
+            "widget": seen.kind.widget, "code": seen.kind.code, "reason": seen.kind.reason, "total": seen.total,
+            "ago": ago(now.since(seen.seen)),
         })
     });
     let widgets = snapshot.widgets.iter().enumerate().map(|(i, widget)| {
-        let of = |counted: &[(Labels, u64)]| {
-            let own = counted.iter().filter(|(labels, _)| labels.get("widget").is_some_and(|w| *w == widget.name));
-            own.map(|(_, n)| n).sum::<u64>()
-        };
+        let of = |counted: &HashMap<String, u64>| counted.get(&widget.name).copied().unwrap_or_default();
         configured(&snapshot, widget, i == 0, (of(&issued), of(&refused)), now)
     });
     let sources = snapshot.issuer.chain().health().map(|(name, resting)| json!({ "name": name, "resting": resting }));

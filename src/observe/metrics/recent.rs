@@ -1,8 +1,10 @@
 //! What the counters said a while ago, so that the console can show how it is going: a few numbers every few seconds, in a
-//! bounded memory, taken from the same text that monitoring reads. Nothing is added to the way of a request.
+//! bounded memory, taken from the counters that monitoring reads. Nothing is added to the way of a request.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::time::Duration;
 
+use super::RefusedLabels;
 use crate::base::clock::UnixTime;
 
 /// How many are kept: a quarter of an hour, a beat every five seconds.
@@ -24,12 +26,8 @@ pub struct Minute {
 /// A kind of refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
-    /// Widget name; empty when none was found.
-    pub widget: String,
-    /// Stable code of the answer.
-    pub code: String,
-    /// Our own word for why.
-    pub reason: String,
+    /// Of which widget, with which code and reason.
+    pub kind: RefusedLabels,
     /// How many since the start.
     pub total: u64,
     /// When a beat last saw more of them.
@@ -48,16 +46,10 @@ pub struct Recent {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
     pub(super) issued: u64,
-    pub(super) refused: Counts,
+    pub(super) refused: Vec<(RefusedLabels, u64)>,
     pub(super) decisions: u64,
-    pub(super) seconds: f64,
+    pub(super) took: Duration,
 }
-
-/// Names and values of one series.
-pub type Labels = BTreeMap<String, String>;
-
-/// The series of one counter.
-pub type Counts = Vec<(Labels, u64)>;
 
 impl Recent {
     /// Every beat that is kept, the oldest first.
@@ -86,42 +78,22 @@ impl Recent {
             at,
             issued: now.issued.saturating_sub(before.issued),
             refused: refused.saturating_sub(count(&before)),
-            mean_us: mean_us(now.seconds - before.seconds, decisions),
+            mean_us: mean_us(now.took.saturating_sub(before.took), decisions),
         });
         self.last = Some(now);
     }
 
-    fn note(&mut self, at: UnixTime, counted: &[(Labels, u64)]) {
-        for (labels, total) in counted {
-            let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-            let (widget, code, reason) = (label("widget"), label("code"), label("reason"));
-            match self.refusals.iter_mut().find(|r| r.widget == widget && r.code == code && r.reason == reason) {
+    fn note(&mut self, at: UnixTime, counted: &[(RefusedLabels, u64)]) {
+        for (kind, total) in counted {
+            match self.refusals.iter_mut().find(|refusals| refusals.kind == *kind) {
                 Some(known) if known.total == *total => {}
                 Some(known) => (known.total, known.seen) = (*total, at),
-                None => self.refusals.push(Refusals { widget, code, reason, total: *total, seen: at }),
+                None => self.refusals.push(Refusals { kind: kind.clone(), total: *total, seen: at }),
             }
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "for show")]
-fn mean_us(seconds: f64, decisions: u64) -> u64 {
-    if decisions == 0 { 0 } else { (seconds.max(0.0) * 1e6 / decisions as f64) as u64 }
-}
-
-/// The series of one counter in an exposition. Our own labels hold names and words that need no unescaping.
-pub(super) fn series(exposition: &str, name: &str) -> Counts {
-    let lines = exposition.lines().filter_map(|line| line.strip_prefix(name));
-    let parts = lines.filter_map(|rest| rest.strip_prefix('{')?.split_once("} "));
-    parts.filter_map(|(labels, value)| Some((read_labels(labels), value.parse().ok()?))).collect()
-}
-
-/// The value of a series without labels.
-pub(super) fn number<'a>(exposition: &'a str, name: &str) -> Option<&'a str> {
-    exposition.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-}
-
-fn read_labels(text: &str) -> Labels {
-    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned())).collect()
+fn mean_us(took: Duration, decisions: u64) -> u64 {
+    took.as_micros().checked_div(decisions.into()).and_then(|mean| u64::try_from(mean).ok()).unwrap_or_default()
 }
