@@ -34,7 +34,8 @@ use crate::sources::{Chain, SESSION_CROSS_CHECK, SESSION_ON_OUTAGE, SESSION_SOUR
 use crate::store::limits::Limiter;
 use crate::store::{Kept, place};
 use crate::widget::policy::Policy;
-use crate::widget::{Shared, WIDGETS, Widget};
+use crate::widget::vars::WIDGETS;
+use crate::widget::{self, Shared, Widget};
 
 /// Where visitors' requests come in.
 pub const LISTEN: Var = Var::new(
@@ -79,7 +80,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "`LOGIN=accounts`: with local accounts", vars: Accounts::VARS },
     Section { title: "Sessions of our own login", vars: sessions::Settings::VARS },
     Section { title: "Where they are kept", vars: place::Settings::VARS },
-    Section { title: "Widgets", vars: Widget::VARS },
+    Section { title: "Widgets", vars: widget::vars::VARS },
     Section { title: "A widget's keys", vars: Keyring::VARS },
     Section { title: "A widget's rules", vars: Policy::VARS },
     Section { title: "Direct Line (`healthcare-agent`, `copilot-studio`)", vars: connector::VARS },

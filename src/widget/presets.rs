@@ -27,6 +27,7 @@ pub enum SubjectForm {
 
 /// How a vendor wants the visitor's proof.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about a vendor, each for itself")]
 pub struct Profile {
     /// The name in `WIDGET_PRESET`.
     pub name: &'static str,
@@ -54,6 +55,13 @@ pub struct Profile {
     pub stamped: &'static [Stamped],
     /// Whether `iss` and `aud` are part of the format.
     pub addressed: bool,
+    /// Whether the operator may choose `typ`, the claim with the visitor's id and the stamped claims, because the vendor
+    /// verifies what it is told to.
+    pub adjustable: bool,
+    /// Whether the vendor takes tokens without `exp`, as its own sample's are.
+    pub exp_optional: bool,
+    /// The claim that holds the session attributes which the operator lets the vendor's scenarios read.
+    pub optional_attributes: Option<&'static str>,
     /// Lifetime of a token when the operator says nothing.
     pub lifetime: Duration,
     /// Longest lifetime that may be configured.

@@ -44,6 +44,9 @@ pub const PROFILE: Profile = Profile {
     subject_form: SubjectForm::Pseudonym,
     stamped: &[Stamped::IssuedAt, Stamped::Expires],
     addressed: false,
+    adjustable: false,
+    exp_optional: true,
+    optional_attributes: Some("optionalAttributes"),
     // The documentation's sample; a chat needs the token only to begin, so minutes are enough.
     lifetime: Duration::from_mins(200),
     lifetime_max: Duration::from_hours(24),

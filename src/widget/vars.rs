@@ -1,0 +1,148 @@
+//! The settings of a widget that are neither its keys, its rules, nor its connector's.
+
+use crate::config::env::Var;
+
+/// All of them.
+pub const VARS: &[&Var] = &[
+    &WIDGETS,
+    &PRESET,
+    &CLAIMS,
+    &SUBJECT,
+    &SUBJECT_CLAIM,
+    &STAMPED,
+    &TYP,
+    &ISSUER,
+    &AUDIENCE,
+    &LIFETIME,
+    &OPTIONAL_ATTRIBUTES,
+    &TOKEN_MAX,
+    &TOKEN_FIELD,
+    &BESIDE,
+    &PAGE_LOCALE,
+    &PAGE_LOCATION,
+    &AGENT_GROUP,
+    &ALLOWED_ORIGINS,
+];
+
+/// Names of the widgets, when there are several.
+pub const WIDGETS: Var = Var::new(
+    "WIDGETS",
+    "",
+    "support,clinic",
+    "Names of the widgets when there are several; each then reads WIDGET_<NAME>_... The first answers at /token.",
+);
+/// Which vendor.
+pub const PRESET: Var =
+    Var::new("WIDGET_PRESET", "", "medchat", "Which vendor's format: `countersign presets` lists them.");
+/// The claims.
+pub const CLAIMS: Var = Var::new(
+    "WIDGET_CLAIMS",
+    "",
+    r#"{"name": "{{ name or email }}", "plan": "{{ attributes.plan }}"}"#,
+    "The claim template as JSON, instead of the preset's. Best given as WIDGET_CLAIMS_FILE.",
+);
+/// How the visitor's id is written.
+pub const SUBJECT: Var = Var::new(
+    "WIDGET_SUBJECT",
+    "",
+    "hex",
+    "How the visitor's id is written for this vendor: plain; hex (of its UTF-8 bytes); or pseudonym (the same for one visitor, different for every widget, readable only with PSEUDONYM_KEY). Most presets default to plain.",
+);
+/// Which claim holds the id.
+pub const SUBJECT_CLAIM: Var = Var::new(
+    "WIDGET_SUBJECT_CLAIM",
+    "",
+    "user_id",
+    "`userinfo` and `custom`: the claim that holds the visitor's id (default sub); `none` leaves it to the template.",
+);
+/// Which claims come from the stamp.
+pub const STAMPED: Var = Var::new(
+    "WIDGET_STAMPED",
+    "",
+    "iat,exp",
+    "`userinfo` and `custom`: which of iat, nbf, exp, jti are written (default all).",
+);
+/// `typ`.
+pub const TYP: Var = Var::new(
+    "WIDGET_TYP",
+    "",
+    "chat-session+jwt",
+    "`userinfo` and `custom`: `typ` of the token's header; `none` leaves it out.",
+);
+/// `iss`.
+pub const ISSUER: Var = Var::new(
+    "WIDGET_ISSUER",
+    "",
+    "https://www.example.org",
+    "`iss` where the format has it; PUBLIC_URL when not set, `none` to leave it out.",
+);
+/// `aud`.
+pub const AUDIENCE: Var = Var::new(
+    "WIDGET_AUDIENCE",
+    "",
+    "https://chat.example.com",
+    "`aud` where the format has it, comma-separated when several; `none` to leave it out.",
+);
+/// Lifetime.
+pub const LIFETIME: Var = Var::new(
+    "WIDGET_LIFETIME",
+    "",
+    "10m",
+    "How long a token is good, at most until the visitor's session ends. Each preset has its own default. `none` (healthcare-agent only) writes no exp.",
+);
+/// Attributes for scenarios.
+pub const OPTIONAL_ATTRIBUTES: Var = Var::new(
+    "WIDGET_OPTIONAL_ATTRIBUTES",
+    "",
+    "plan,clinic_id",
+    "`healthcare-agent`: names of session attributes that its scenarios may read, as optionalAttributes. No other attribute leaves.",
+);
+/// Largest token.
+pub const TOKEN_MAX: Var = Var::new(
+    "WIDGET_MAX_TOKEN_BYTES",
+    "",
+    "4096",
+    "Largest token in bytes (default 8192); a larger one is an error, never cut.",
+);
+/// Name of the token in the answer.
+pub const TOKEN_FIELD: Var = Var::new(
+    "WIDGET_TOKEN_FIELD",
+    "",
+    "jwt",
+    "Member of the JSON answer that holds the token (default token), for pages that read another one.",
+);
+/// Claims in clear.
+pub const BESIDE: Var = Var::new(
+    "WIDGET_ANSWER_CLAIMS",
+    "",
+    "email",
+    "Claims that the JSON answer also carries in clear, because the vendor's page call needs them.",
+);
+/// The page's language.
+pub const PAGE_LOCALE: Var = Var::new(
+    "WIDGET_PAGE_LOCALE",
+    "false",
+    "true",
+    "Let the page say its language (`?locale=`): `page.locale` in the claim template. Unverified, and never identity.",
+);
+/// The page's place.
+pub const PAGE_LOCATION: Var = Var::new(
+    "WIDGET_PAGE_LOCATION",
+    "false",
+    "true",
+    "Let the page say where the visitor is (`?lat=&long=`): `page.location` in the claim template. Unverified, and never identity.",
+);
+/// The group of agents.
+pub const AGENT_GROUP: Var = Var::new(
+    "WIDGET_AGENT_GROUP",
+    "",
+    "chat-agents",
+    "The group whose members are agents: `agent` in the claim template is true for them and absent for everybody else.",
+);
+/// Origins.
+pub const ALLOWED_ORIGINS: Var = Var::new(
+    "WIDGET_ALLOWED_ORIGINS",
+    "",
+    "https://app.example.org",
+    "Other origins whose pages may fetch this widget's token (exact, comma-separated); ALLOWED_ORIGINS when not set.",
+);
