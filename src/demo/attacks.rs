@@ -10,9 +10,9 @@ use http::header::{COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 use tower_sessions::Session;
 
-use super::clinic::Site;
 use super::patients::{PATIENTS, SignedIn};
 use super::settings::MOUNT;
+use super::site::Site;
 use crate::http::headers::{JSON, private};
 use crate::http::problem::Problem;
 use crate::net::origin;
@@ -21,7 +21,7 @@ use crate::net::origin;
 const THEFT: Duration = Duration::from_mins(1);
 
 /// What a page gets that was fetched over plain HTTP.
-pub async fn plain_http(State(site): Site, headers: HeaderMap) -> Response {
+pub async fn plain_http(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -30,7 +30,12 @@ pub async fn plain_http(State(site): Site, headers: HeaderMap) -> Response {
 }
 
 /// What another patient gets, who has signed in on a device of their own: the thief.
-pub async fn thief(State(site): Site, session: Session, Path(widget): Path<String>, headers: HeaderMap) -> Response {
+pub async fn thief(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    Path(widget): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }

@@ -8,28 +8,23 @@ use axum::Router;
 use axum::extract::{Form, Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tower::ServiceExt as _;
 use tower_sessions::cookie::SameSite;
-use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+use tower_sessions::{Session, SessionManagerLayer};
 
-use super::Addresses;
 use super::assets::CLINIC;
 use super::attacks;
-use super::downgrade::Downgrade;
-use super::events::{Actor, Events, Outcome};
+use super::events::{Actor, Outcome};
 use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
-use crate::base::clock::{Clock, Forward};
+use super::site::Site;
 use crate::http::headers::{JSON, private};
 use crate::http::page::{Asset, html};
 use crate::http::problem::Problem;
-use crate::http::{AppState, HttpService};
 use crate::net::origin;
 
 const PAGE: &str = include_str!("../browser/demo/page.html");
@@ -41,47 +36,18 @@ const FURTHEST: Duration = Duration::from_mins(10);
 /// The site.
 #[derive(Debug, Clone)]
 pub struct Clinic {
-    inner: Arc<Inner>,
+    site: Arc<Site>,
     router: Router,
-}
-
-/// What the site is made of.
-#[derive(Debug)]
-pub struct Inner {
-    /// Where everything is.
-    pub at: Addresses,
-    /// Name of the session cookie.
-    pub cookie: String,
-    /// The widget that is shown first.
-    pub widget: String,
-    /// Microsoft's Web Chat, when it is there.
-    pub web_chat: Option<Bytes>,
-    /// Who is signed in.
-    pub store: MemoryStore,
-    /// countersign.
-    pub service: HttpService,
-    /// Its widgets, for the page's snippets.
-    pub public: Arc<AppState>,
-    /// The issuer that plain HTTP is tried on.
-    pub downgrade: Downgrade,
-    /// What happens.
-    pub events: Events,
-    /// Time.
-    pub clock: Clock,
-    /// Puts it forward.
-    pub forward: Forward,
-    /// True when the demo ends.
-    pub stopped: watch::Receiver<bool>,
 }
 
 impl Clinic {
     /// The site over its parts.
     #[must_use]
-    pub fn new(inner: Inner) -> Self {
-        let inner = Arc::new(inner);
+    pub fn new(site: Site) -> Self {
+        let site = Arc::new(site);
         // Plain HTTP on this machine: a cookie marked Secure would not come back from every browser.
-        let sessions = SessionManagerLayer::new(inner.store.clone())
-            .with_name(inner.cookie.clone())
+        let sessions = SessionManagerLayer::new(site.store.clone())
+            .with_name(site.cookie.clone())
             .with_same_site(SameSite::Lax)
             .with_secure(false);
         let router = Router::new()
@@ -99,24 +65,21 @@ impl Clinic {
             .route("/demo/{file}", get(async |Path(file): Path<String>| Asset::find(CLINIC, &file)))
             .fallback(async || Problem::NotFound.response())
             .layer(sessions)
-            .with_state(inner.clone());
-        Self { inner, router }
+            .with_state(site.clone());
+        Self { site, router }
     }
 
     /// Answers one request: countersign's at its path, the site's own everywhere else.
     pub async fn handle(&self, request: Request) -> Response {
-        if origin::host(request.headers()) != Some(self.inner.at.clinic.trim_start_matches("http://")) {
+        if origin::host(request.headers()) != Some(self.site.at.clinic.trim_start_matches("http://")) {
             return Problem::NotFound.response();
         }
         if request.uri().path().strip_prefix(MOUNT).is_some_and(|rest| rest.starts_with('/')) {
-            return self.inner.service.handle(request).await;
+            return self.site.service.handle(request).await;
         }
         self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }
 }
-
-/// What every handler is given.
-pub type Site = State<Arc<Inner>>;
 
 /// Who is asked for on the page: the widget, and whether countersign's module or the vendor's own snippet feeds it.
 #[derive(Debug, Default, Deserialize)]
@@ -126,7 +89,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn widget<'a>(&'a self, site: &'a Inner) -> &'a str {
+    fn widget<'a>(&'a self, site: &'a Site) -> &'a str {
         self.widget.as_deref().filter(|name| WIDGETS.contains(name)).unwrap_or(&site.widget)
     }
 
@@ -134,18 +97,18 @@ impl Choice {
         if self.with.as_deref() == Some("snippet") { "snippet" } else { "module" }
     }
 
-    fn address(&self, site: &Inner) -> String {
+    fn address(&self, site: &Site) -> String {
         format!("/?widget={}&with={}", self.widget(site), self.with())
     }
 }
 
-async fn page(State(site): Site, session: Session, Query(choice): Query<Choice>) -> Response {
+async fn page(State(site): State<Arc<Site>>, session: Session, Query(choice): Query<Choice>) -> Response {
     let visitor = SignedIn::of(&session, &site.clock).await;
     show(&site, visitor.map(|(_, patient)| patient), &choice, None)
 }
 
 /// The page; with the name somebody tried to sign in with when that went wrong.
-fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
+fn show(site: &Site, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
     let parts = site.public.snapshot();
     let widgets = parts.widgets.iter().map(|widget| {
         json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.keyring.signer.algorithm().name() })
@@ -165,7 +128,7 @@ fn show(site: &Inner, patient: Option<&Patient>, choice: &Choice, tried: Option<
 
 /// What the site's pages may do. Web Chat writes styles into the page and draws pictures of its own; only where it is
 /// shown is that allowed.
-fn policy(site: &Inner, server: &str, more: &str) -> String {
+fn policy(site: &Site, server: &str, more: &str) -> String {
     let (styles, images) = if site.web_chat.is_some() { (" 'unsafe-inline'", " blob: data:") } else { ("", "") };
     let direct_line = &site.at.direct_line;
     let socket = direct_line.replacen("http", "ws", 1);
@@ -176,7 +139,7 @@ fn policy(site: &Inner, server: &str, more: &str) -> String {
 }
 
 /// The healthcare agent embedded as Microsoft's sample page does it.
-async fn sample(State(site): Site, session: Session) -> Response {
+async fn sample(State(site): State<Arc<Site>>, session: Session) -> Response {
     let visitor = SignedIn::of(&session, &site.clock).await;
     let values = json!({
         "patient": visitor.map(|(_, patient)| patient), "mount": MOUNT, "real_web_chat": site.web_chat.is_some(),
@@ -185,7 +148,7 @@ async fn sample(State(site): Site, session: Session) -> Response {
 }
 
 /// Microsoft's client, or ours that stands in for it: pages cannot tell them apart by their calls.
-async fn web_chat(State(site): Site) -> Response {
+async fn web_chat(State(site): State<Arc<Site>>) -> Response {
     let Some(script) = &site.web_chat else { return Asset::find(CLINIC, "webchat.js") };
     let mut response =
         private(StatusCode::OK, HeaderValue::from_static("text/javascript; charset=utf-8"), script.clone());
@@ -200,7 +163,7 @@ struct Credentials {
 }
 
 async fn login(
-    State(site): Site,
+    State(site): State<Arc<Site>>,
     session: Session,
     Query(choice): Query<Choice>,
     headers: HeaderMap,
@@ -225,7 +188,12 @@ async fn login(
     Redirect::to(&choice.address(&site)).into_response()
 }
 
-async fn logout(State(site): Site, session: Session, Query(choice): Query<Choice>, headers: HeaderMap) -> Response {
+async fn logout(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    Query(choice): Query<Choice>,
+    headers: HeaderMap,
+) -> Response {
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -239,7 +207,7 @@ async fn logout(State(site): Site, session: Session, Query(choice): Query<Choice
 }
 
 /// Who the visitor is. This is what countersign asks, with the visitor's cookie and nothing else of the visitor.
-async fn session(State(site): Site, session: Session, headers: HeaderMap) -> Response {
+async fn session(State(site): State<Arc<Site>>, session: Session, headers: HeaderMap) -> Response {
     let visitor = SignedIn::of(&session, &site.clock).await;
     let by_countersign = headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"countersign/"));
     let (status, answer) = match &visitor {
@@ -263,7 +231,7 @@ struct Wait {
 
 /// Puts every clock of the demo forward, so that nobody has to wait for a token to end. The pages hear it as an event, and
 /// put theirs forward by as much.
-async fn put_forward(State(site): Site, headers: HeaderMap, Form(wait): Form<Wait>) -> Response {
+async fn put_forward(State(site): State<Arc<Site>>, headers: HeaderMap, Form(wait): Form<Wait>) -> Response {
     if !origin::sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -283,7 +251,7 @@ struct Since {
     after: Option<u64>,
 }
 
-async fn events(State(site): Site, Query(since): Query<Since>, headers: HeaderMap) -> Response {
+async fn events(State(site): State<Arc<Site>>, Query(since): Query<Since>, headers: HeaderMap) -> Response {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let after = resumed.or(since.after).unwrap_or_default();
     let stream = site.events.stream(after, site.stopped.clone());
@@ -294,7 +262,7 @@ async fn events(State(site): Site, Query(since): Query<Since>, headers: HeaderMa
 
 /// The vendor's own page code for a widget, at login (`medchat.js`) and at logout (`medchat.logout.js`), byte for byte as
 /// `countersign presets show` prints it.
-async fn snippet(State(site): Site, Path(file): Path<String>) -> Response {
+async fn snippet(State(site): State<Arc<Site>>, Path(file): Path<String>) -> Response {
     let parts = site.public.snapshot();
     let name = file.strip_suffix(".js").unwrap_or_default();
     let (name, leaves) = name.strip_suffix(".logout").map_or((name, false), |name| (name, true));

@@ -12,6 +12,7 @@ pub mod events;
 pub mod patients;
 pub mod proof;
 pub mod settings;
+pub mod site;
 pub mod stranger;
 pub mod widget_server;
 
@@ -37,6 +38,7 @@ use downgrade::Downgrade;
 use events::Events;
 pub use settings::WIDGETS;
 use settings::{MOUNT, Secrets};
+use site::Site;
 use stranger::Stranger;
 use widget_server::WidgetServer;
 
@@ -152,7 +154,7 @@ impl Demo {
             token_url: format!("{}{MOUNT}/token", at.clinic),
             widget_server: at.widget_server.clone(),
         };
-        let clinic = Clinic::new(clinic::Inner {
+        let clinic = Clinic::new(Site {
             at: at.clone(),
             cookie,
             widget: options.widget.clone(),
