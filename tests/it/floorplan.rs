@@ -1,6 +1,6 @@
-//! The plan of the house, kept: a wing imports from those below it only.
+//! The plan of the source, kept: a wing imports from those below it only, and no files import each other in a circle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,56 +40,158 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The wing a file belongs to: `src/http/token.rs` is of the wing `http`.
-fn wing(path: &Path) -> String {
-    let inside = path.strip_prefix(root()).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
-    first.trim_end_matches(".rs").to_owned()
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every wing that a file names after `crate::`, in imports and in paths.
-fn imports(text: &str) -> Vec<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    let after = code.split("crate::").skip(1);
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    after.map(name).filter(|name| !name.is_empty()).collect()
+/// A module's path from the crate's root: `src/http/token.rs` is `http`, `token`, and `src/http/mod.rs` is `http`.
+type Module = Vec<String>;
+
+fn module(path: &Path) -> Module {
+    let inside = path.strip_prefix(root()).unwrap().with_extension("");
+    let mut parts: Module = inside.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    parts
 }
 
-fn files() -> Vec<(PathBuf, String)> {
+/// The modules of the library and their text. The two roots are above every wing, and import what they like.
+fn modules() -> BTreeMap<Module, String> {
     let mut paths = Vec::new();
     sources(&root(), &mut paths);
-    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    let read = |path: PathBuf| (module(&path), fs::read_to_string(path).unwrap());
+    paths.into_iter().map(read).filter(|(module, _)| *module != ["lib"] && *module != ["main"]).collect()
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// What a file imports, from the crate's root: the paths of its `use` trees, and those it names in passing.
+fn imports(from: &[String], text: &str) -> Vec<Vec<String>> {
+    let code = without_comments(text);
+    let mut found = Vec::new();
+    for start in ["crate::", "super::", "self::"] {
+        for path in beginning_with(&code, start) {
+            branches(path, &mut Vec::new(), &mut found);
+        }
+    }
+    found.into_iter().filter_map(|path| resolve(from, &path)).collect()
+}
+
+/// The places where a path begins with `start`.
+fn beginning_with<'a>(code: &'a str, start: &str) -> impl Iterator<Item = &'a str> {
+    let inside = |before: &str| before.ends_with(|c: char| c == ':' || c == '_' || c.is_ascii_alphanumeric());
+    code.match_indices(start).filter(move |(at, _)| !inside(&code[..*at])).map(|(at, _)| &code[at..])
+}
+
+/// Reads one path, or a tree of them in braces, and returns what follows it.
+fn branches<'a>(text: &'a str, so_far: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
+    let (depth, mut rest) = (so_far.len(), text.trim_start());
+    loop {
+        let end = rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if !word.is_empty() {
+            so_far.push(word.to_owned());
+        }
+        match after.strip_prefix("::") {
+            Some(more) if !word.is_empty() => rest = more,
+            _ => {
+                rest = after;
+                break;
+            }
+        }
+    }
+    if let Some(mut inner) = rest.strip_prefix('{') {
+        while !inner.trim_start().starts_with('}') && !inner.is_empty() {
+            inner = branches(inner, so_far, found);
+            inner = inner.find([',', '}']).map_or("", |end| inner[end..].trim_start_matches(','));
+        }
+        rest = inner.trim_start().strip_prefix('}').unwrap_or_default();
+    } else {
+        found.push(so_far.clone());
+    }
+    so_far.truncate(depth);
+    rest
+}
+
+/// The path from the crate's root; none when it climbs out of it.
+fn resolve(from: &[String], path: &[String]) -> Option<Vec<String>> {
+    let ups = path.iter().take_while(|word| *word == "super").count();
+    let (base, rest) = match path.first()?.as_str() {
+        "crate" => (&from[..0], &path[1..]),
+        "self" => (from, &path[1..]),
+        _ => (from.get(..from.len().checked_sub(ups)?)?, &path[ups..]),
+    };
+    Some([base, rest].concat())
+}
+
+/// The module that a path leads into: the longest beginning of it that is one.
+fn target(path: &[String], modules: &BTreeMap<Module, String>) -> Option<Module> {
+    (1..=path.len()).rev().map(|end| &path[..end]).find(|start| modules.contains_key(*start)).map(<[String]>::to_vec)
 }
 
 #[test]
 fn no_arrow_runs_up() {
     let floors = floors();
     let mut wrong = Vec::new();
-    for (path, text) in files() {
-        let from = wing(&path);
-        if from == "lib" || from == "main" {
-            continue;
-        }
-        let own = floors.get(from.as_str()).unwrap_or_else(|| panic!("{from} is no wing: add it to WINGS"));
-        for to in imports(&text).into_iter().filter(|to| *to != from) {
-            match floors.get(to.as_str()) {
+    for (from, text) in modules() {
+        let own = floors.get(from[0].as_str()).unwrap_or_else(|| panic!("{} is no wing: add it to WINGS", from[0]));
+        for path in imports(&from, &text).into_iter().filter(|path| !path.is_empty() && path[0] != from[0]) {
+            match floors.get(path[0].as_str()) {
                 Some(floor) if floor < own => {}
-                Some(_) => wrong.push(format!("{} imports {to}, which is not below it", path.display())),
-                None => wrong.push(format!("{} imports {to}, which is no wing", path.display())),
+                Some(_) => wrong.push(format!("{} imports {}, which is not below it", from.join("/"), path.join("/"))),
+                None => wrong.push(format!("{} imports {}, which is no wing", from.join("/"), path.join("/"))),
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Arrows between files. One to a module that the file lies in is none: a folder's `mod.rs` holds the words that its files share,
+/// and hands out to them.
+fn arrows(modules: &BTreeMap<Module, String>) -> BTreeMap<&Module, BTreeSet<Module>> {
+    let to = |(from, text): (&Module, &String)| -> BTreeSet<Module> {
+        let into = imports(from, text).into_iter().filter_map(|path| target(&path, modules));
+        let code = without_comments(text);
+        let used = |to: &&Module| {
+            let (last, folder) = to.split_last().unwrap();
+            folder == &from[..] && beginning_with(&code, &format!("{last}::")).next().is_some()
+        };
+        into.chain(modules.keys().filter(used).cloned()).filter(|to| !from.starts_with(to)).collect()
+    };
+    modules.iter().map(|pair| (pair.0, to(pair))).collect()
+}
+
+/// What can be reached from a file along the arrows.
+fn reached<'a>(from: &'a Module, arrows: &'a BTreeMap<&Module, BTreeSet<Module>>) -> BTreeSet<&'a Module> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(next) = open.pop() {
+        open.extend(arrows[next].iter().filter(|to| seen.insert(*to)));
+    }
+    seen
+}
+
+fn circles(modules: &BTreeMap<Module, String>) -> Vec<String> {
+    let arrows = arrows(modules);
+    let inside = modules.keys().filter(|file| reached(file, &arrows).contains(file));
+    inside.map(|file| file.join("/")).collect()
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut circles = circles(&modules());
+    circles.retain(|file| !["http/origin", "http/problem"].contains(&file.as_str()));
+    assert!(circles.is_empty(), "these import each other in circles:\n{}", circles.join("\n"));
+}
+
 #[test]
 fn the_plan_and_the_house_name_the_same_wings() {
-    let mut built: Vec<String> = fs::read_dir(root()).unwrap().map(|entry| wing(&entry.unwrap().path())).collect();
-    built.retain(|name| !["lib", "main", "browser"].contains(&name.as_str()));
+    let mut built: Vec<String> =
+        fs::read_dir(root()).unwrap().map(|entry| module(&entry.unwrap().path()).remove(0)).collect();
+    built.retain(|name| !["lib", "main", "browser", "threat_model"].contains(&name.as_str()));
     built.sort_unstable();
     let mut planned = WINGS.to_vec();
     planned.sort_unstable();
@@ -98,10 +200,27 @@ fn the_plan_and_the_house_name_the_same_wings() {
 
 #[test]
 fn the_plan_notices_an_arrow() {
-    assert_eq!(
-        imports("use crate::http::AppState;\n// use crate::app::App;\nfn f() { crate::config::env::nearest() }"),
-        ["http", "config"]
-    );
+    let text = "use crate::http::{self, problem::{Problem, row}};\n// use crate::app::App;\nuse super::oidc::wire;\n\
+                fn f() { crate::config::env::nearest(super::super::jose::x, self::own) }";
+    let found: Vec<String> =
+        imports(&["login".to_owned(), "front".to_owned()], text).iter().map(|path| path.join("/")).collect();
+    let crates = ["http/self", "http/problem/Problem", "http/problem/row", "config/env/nearest"];
+    assert_eq!(found, [&crates[..], &["login/oidc/wire", "jose/x", "login/front/own"]].concat());
+}
+
+#[test]
+fn the_plan_notices_a_circle() {
+    let of = |files: &[(&str, &str)]| -> BTreeMap<Module, String> {
+        let module = |name: &str| name.split('/').map(str::to_owned).collect();
+        files.iter().map(|(name, text)| (module(name), (*text).to_owned())).collect()
+    };
+    let circle =
+        of(&[("a", ""), ("a/b", "use super::c::C;"), ("a/c", "use crate::a::d::D;"), ("a/d", "use super::b::B;")]);
+    assert_eq!(circles(&circle), ["a/b", "a/c", "a/d"]);
+    let folder = of(&[("a", "use b::B;"), ("a/b", "use super::A;"), ("a/c", "use super::b::B;")]);
+    assert_eq!(circles(&folder), [""; 0]);
+    let out = of(&[("a", "fn f() { b::g() }"), ("a/b", "use crate::c::C;"), ("c", "use crate::a::A;")]);
+    assert_eq!(circles(&out), ["a", "a/b", "c"]);
 }
 
 #[test]
