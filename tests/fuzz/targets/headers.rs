@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign::env::Env;
-use countersign::identity::{EMAIL_MAX, GROUPS_MAX, NAME_MAX, SUBJECT_MAX};
-use countersign::peer::{Peer, TrustedProxies};
+use countersign::config::env::Env;
+use countersign::session::identity::{EMAIL_MAX, GROUPS_MAX, NAME_MAX, SUBJECT_MAX};
+use countersign::net::peer::{Peer, TrustedProxies};
 use countersign::session::{Authenticator as _, Session};
 use countersign::sources::forwarded::Forwarded;
-use countersign::web::guard::{Guard, fold};
+use countersign::http::guard::{Guard, fold};
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use countersign::claims::{ClaimTemplate, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
-use countersign::clock::{Clock, UnixTime};
-use countersign::identity::{Identity, NAME_MAX, Subject, tidy};
+use countersign::base::clock::{Clock, UnixTime};
+use countersign::session::identity::{Identity, NAME_MAX, Subject, tidy};
 use countersign::session::Session;
 use libfuzzer_sys::fuzz_target;
 
