@@ -38,7 +38,8 @@
 //! running service; every start-up failure happens there. [`demo`] is a host site and a chat vendor to try everything out.
 //! [`base`] is what everything stands on.
 //!
-//! `tests/it/floorplan.rs` holds the order of the wings: a wing imports from those below it only.
+//! `tests/it/floorplan.rs` holds the order of the wings: a wing imports from those below it only, and no files import each
+//! other in a circle. [`threat_model`] is what all of this is for: who attacks what, the rules against it, and their tests.
 
 pub mod app;
 pub mod base;
@@ -57,4 +58,6 @@ pub mod observe;
 pub mod session;
 pub mod sources;
 pub mod store;
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
 pub mod widget;

@@ -39,6 +39,7 @@ mod session_route;
 mod stage;
 mod state;
 mod store;
+mod threats;
 mod token;
 mod tokens;
 mod upstream;
