@@ -43,7 +43,7 @@ const AFTER_HELP: &str = "\
 Start here:
   countersign demo                     see the whole flow on this machine, nothing to configure
   countersign presets                  which chat vendors are known
-  countersign keygen                   make a strong secret
+  countersign keygen --out FILE        make a strong secret, readable by you alone
   countersign check --env-file .env    is the configuration right? names every mistake
   countersign preview --subject 4711   which claims would this visitor's token carry?
   countersign serve --env-file .env    run it
