@@ -1,4 +1,4 @@
-//! `countersign settings`: the settings table of the README and the sample file, printed from the definitions themselves.
+//! `countersign settings`: every setting as a table and as the sample file, printed from the definitions themselves.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ pub fn run(args: &SettingsArgs, context: &mut CliContext<'_>) -> anyhow::Result<
     Ok(Exit::Well)
 }
 
-/// The Markdown table of the README.
+/// The table, in Markdown.
 #[must_use]
 pub fn table() -> String {
     let mut text = String::new();
