@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What looks like a rule's id and is the name of something else.
-const OTHERS: &[&str] = &["UTF-8", "SHA-1", "DSA-44", "SSH-2", "MPL-2"];
+/// What looks like a rule's family and is the name of something else.
+const OTHERS: &[&str] = &["UTF-", "SHA-", "AES-", "DSA-", "SSH-", "MPL-"];
 
 struct Rule {
     id: String,
@@ -45,7 +45,7 @@ fn is_id(word: &str) -> bool {
 
 fn ids(text: &str) -> impl Iterator<Item = &str> {
     let edges = |c: char| c.is_whitespace() || "(),.:;'\"".contains(c);
-    text.split(edges).filter(|word| is_id(word) && !OTHERS.contains(word))
+    text.split(edges).filter(|word| is_id(word) && !OTHERS.iter().any(|other| word.starts_with(other)))
 }
 
 /// Files of ours below a folder, without what was recorded of others.
