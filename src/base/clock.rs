@@ -1,4 +1,4 @@
-//! The one door to time and chance.
+//! The only place that reads the time or draws random bytes.
 //!
 //! Everything that asks what time it is, or needs a random value, asks here. Tests hand in a clock they can set, so no
 //! test sleeps and none depends on the day it runs.
@@ -66,7 +66,7 @@ impl Forward {
     }
 }
 
-/// The hands of a manual clock: whoever holds them decides what time it is.
+/// Sets a manual clock.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicU64>);
 
@@ -111,7 +111,7 @@ impl Clock {
 
     /// The time of day with its fraction, for log lines and windows shorter than a second.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    #[expect(clippy::disallowed_methods, reason = "this is the place for it")]
     pub fn since_epoch(&self) -> Duration {
         match &self.0 {
             Source::System => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
@@ -122,7 +122,7 @@ impl Clock {
 
     /// Time that never runs backwards, for measuring spans. Its zero point means nothing.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    #[expect(clippy::disallowed_methods, reason = "this is the place for it")]
     pub fn monotonic(&self) -> Duration {
         static START: OnceLock<Instant> = OnceLock::new();
         match &self.0 {
@@ -138,7 +138,11 @@ impl Clock {
 /// # Panics
 /// Never returns weaker bytes: if the generator itself is broken the process must not go on.
 #[must_use]
-#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "the door; without chance nothing may be signed")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "the place for it; without random bytes nothing may be signed"
+)]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system's random generator answers");

@@ -1,4 +1,4 @@
-//! JSON from strangers: every name once, at every depth.
+//! Untrusted JSON: every name once, at every depth.
 //!
 //! Readers of JSON differ on which of two members with the same name counts. A token that says two things is believed to
 //! say neither.

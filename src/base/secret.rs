@@ -1,6 +1,6 @@
 //! Secret text on its way from the environment to its owner.
 //!
-//! A secret is a [`SecretString`] from the first line that touches it. This room knows how a vendor's console encodes key
+//! A secret is a [`SecretString`] from the first line that touches it. This module knows how a vendor's console encodes key
 //! bytes, how strong is strong enough, and how to name a secret without showing it (a fingerprint).
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Deterministic authenticated encryption: AES-256-SIV (RFC 5297), the one door to it.
+//! Deterministic authenticated encryption: AES-256-SIV (RFC 5297).
 //!
 //! The same key, context and text always give the same bytes, on every replica and after every restart; and no byte of
 //! the result, of the context or of the key can change without [`Key::open`] noticing. No nonce has to be kept anywhere.

@@ -116,7 +116,7 @@ pub struct Unmasked<'a> {
 /// Why a pseudonym cannot be turned back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnmaskError {
-    /// Not in the format of this room.
+    /// Not in the format of a pseudonym.
     #[error("not a pseudonym: it starts with p1 and holds only letters and digits")]
     NotAPseudonym,
     /// Made with a key that is not configured.

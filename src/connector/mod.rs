@@ -1,7 +1,7 @@
 //! How a vendor's conversation token is fetched for a visitor, and renewed.
 //!
 //! A connector exchanges what only the host holds for a [`Ticket`]. What goes wrong is said in a few words of our own
-//! ([`ConnectorFault`]), never in the vendor's: which HTTP status it becomes is decided at the front, and the details an
+//! ([`ConnectorFault`]), never in the vendor's: which HTTP status it becomes is decided in `http`, and the details an
 //! operator needs are logged where they are seen.
 
 pub mod copilot_studio;

@@ -1,4 +1,4 @@
-//! The accept loop: TCP or a Unix socket, bounded connections, patience with an end, and a stop that loses nothing.
+//! The accept loop: TCP or a Unix socket, bounded connections, timeouts, and a stop that loses nothing.
 //!
 //! HTTP/1.1 only: proxies speak it, and there is less of it to attack. A watchdog per connection tells three waits apart
 //! that one header timeout cannot: a client that sends its request slowly (short), a proxy that keeps an idle connection

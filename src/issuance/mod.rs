@@ -115,7 +115,7 @@ impl Issuer {
         Self { chain, clock, skew }
     }
 
-    /// The sources, for whoever guards the front.
+    /// The sources, for the header guard.
     #[must_use]
     pub fn chain(&self) -> &Chain {
         &self.chain

@@ -88,7 +88,7 @@ pub fn verify(token: &str, expected: &Expectation<'_>, now: UnixTime) -> Result<
         return Err(Invalid::Algorithm);
     }
     let mut validation = Validation::new(expected.algorithm.for_verification());
-    // Times are checked below against the clock door; the library would read the machine's clock.
+    // Times are checked below by `base::clock`; the library would read the machine's clock.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.required_spec_claims = HashSet::new();

@@ -1,9 +1,9 @@
-//! The only room that holds private keys. A [`Proof`] can be made nowhere else, and only from finished [`Claims`].
+//! The only module that holds private keys. A [`Proof`] can be made nowhere else, and only from finished [`Claims`].
 //!
 //! Keys are parsed once and the JOSE header is encoded once, because parsing on every call costs more than signing does.
 //! The algorithm is fixed by configuration (RFC 8725 section 3.1); no token ever chooses one here.
 
-#![expect(clippy::disallowed_types, reason = "this room is the door to private keys")]
+#![expect(clippy::disallowed_types, reason = "private keys are held here and nowhere else")]
 
 use std::fmt;
 

@@ -82,7 +82,7 @@ impl Policy {
             email_domains: domains.iter().map(|d| d.to_ascii_lowercase()).collect(),
             max_session_age: env.duration(&MAX_SESSION_AGE),
         };
-        if !policy.refuses_a_stranger() {
+        if !policy.refuses_the_unknown() {
             env.mistake_in(&REQUIRED_GROUPS, "the configured rules refuse nobody, so they are not in force");
         }
         policy
@@ -116,9 +116,9 @@ impl Policy {
 
     /// Exercises every configured rule on a visitor of whom nothing is known (AZ-1): a rule that lets this one through
     /// is not a rule.
-    fn refuses_a_stranger(&self) -> bool {
-        let Ok(subject) = Subject::new("stranger") else { return false };
-        let stranger = Session {
+    fn refuses_the_unknown(&self) -> bool {
+        let Ok(subject) = Subject::new("anybody") else { return false };
+        let anybody = Session {
             identity: Identity::new(subject),
             source: "self-check",
             expires_at: None,
@@ -130,6 +130,6 @@ impl Policy {
             Self { email_domains: self.email_domains.clone(), ..Self::default() },
             Self { max_session_age: self.max_session_age, ..Self::default() },
         ];
-        alone.iter().filter(|rule| **rule != Self::default()).all(|rule| rule.check(&stranger, UnixTime(0)).is_err())
+        alone.iter().filter(|rule| **rule != Self::default()).all(|rule| rule.check(&anybody, UnixTime(0)).is_err())
     }
 }

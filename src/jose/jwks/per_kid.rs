@@ -25,7 +25,7 @@ struct Inner {
     clock: Clock,
     known: Mutex<Known>,
     /// Whoever asks for a key nobody asked for before passes here one by one: unverified ids cost one call at a time.
-    door: tokio::sync::Mutex<()>,
+    one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ impl PerKid {
         }
         let mut base = base.clone();
         base.set_path(&format!("{}/", base.path().trim_end_matches('/')));
-        let (known, door) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { base, outbound: outbound.clone(), clock, known, door })))
+        let (known, one_at_a_time) = (Mutex::default(), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { base, outbound: outbound.clone(), clock, known, one_at_a_time })))
     }
 
     /// What a key's id is appended to.
@@ -90,7 +90,7 @@ impl PerKid {
     }
 
     async fn look_up(&self, id: &str) -> Result<Option<Arc<KeySet>>, Unavailable> {
-        let _turn = self.0.door.lock().await;
+        let _turn = self.0.one_at_a_time.lock().await;
         let known = self.lock().recall(id);
         if let Some(known) = known {
             return self.current(id, &known).await;

@@ -187,8 +187,8 @@ impl Audience {
             Some(Value::Array(names)) => names.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default(),
             _ => Vec::new(),
         };
-        let strangers = only && named.iter().any(|name| !is_ours(name));
-        if strangers || !named.iter().any(|name| is_ours(name)) {
+        let others = only && named.iter().any(|name| !is_ours(name));
+        if others || !named.iter().any(|name| is_ours(name)) {
             return Err(Rejected::Audience);
         }
         let party = claims.get("azp").filter(|_| only);
