@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::base::clock::Clock;
 use crate::claims::pseudonym::{self, Namespaces, Pseudonyms};
-use crate::config::env::{Env, Mistakes, Reading, Var, infix_of, scoped};
+use crate::config::env::{Env, Mistakes, Reading, Var};
+use crate::config::var::{infix_of, scoped};
 use crate::connector;
 use crate::http::admin::{ADMIN_HOSTS, AdminNames};
 use crate::http::listen::Address;

@@ -7,7 +7,7 @@ use super::registered::Registered;
 use super::rule::Rule;
 use super::variable::VARIABLES;
 use super::{Computed, Node, TemplateError};
-use crate::config::env::nearest;
+use crate::config::var::nearest;
 
 pub(super) struct Compiler<'a> {
     pub(super) errors: Vec<TemplateError>,

@@ -146,7 +146,7 @@ impl Pseudonyms {
     /// Reads the keys; `None` when there is none, or after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Self> {
         let current = env.secret(&KEY).and_then(|text| read_key(env, &KEY, &text));
-        let old = env.secret(&KEYS_OLD).unwrap_or_default();
+        let old = env.secret_lines(&KEYS_OLD).unwrap_or_default();
         let texts = old.expose_secret().split(',').map(str::trim).filter(|text| !text.is_empty());
         let old: Vec<Key> = texts.filter_map(|text| read_key(env, &KEYS_OLD, &text.into())).collect();
         if current.is_none() && !old.is_empty() && !env.is_set(&KEY) {

@@ -42,7 +42,7 @@ pub fn run(args: &CheckArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exi
             widget.profile.title,
             signer.algorithm(),
             widget.keyring.fingerprint,
-            crate::config::env::show_duration(widget.lifetime),
+            crate::config::duration::show_duration(widget.lifetime),
         )?;
     }
     show_scripts(&config.mount(), context)?;

@@ -22,7 +22,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app::config::Config;
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Mistakes, parse_dotenv};
+use crate::config::dotenv::parse_dotenv;
+use crate::config::env::{Env, Mistakes};
 use crate::session::Session;
 use crate::session::identity::{Identity, Subject, Unfit};
 use crate::widget::Widget;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::preview::page_call;
 use super::{CliContext, Exit};
-use crate::config::env::show_duration;
+use crate::config::duration::show_duration;
 use crate::widget::presets::{self, Profile};
 
 /// What to show.

@@ -1,100 +1,21 @@
 //! Settings as text: one definition per variable, every mistake collected, nothing unknown passed over.
 //!
-//! [`Env`] is a snapshot of the process environment that `main.rs` hands in; nobody else reads it. A room declares its
-//! variables as `const Var` beside the code that uses them, and reads them through the typed methods here. A value that
-//! cannot be used becomes a [`Mistake`]; reading goes on, so that one start names all of them. Any variable may be given
-//! as `NAME_FILE` instead, naming a file that holds the value.
+//! [`Env`] is a snapshot of the process environment that `main.rs` hands in; nobody else reads it. A value that cannot be
+//! used becomes a [`Mistake`]; reading goes on, so that one start names all of them. Any variable may be given as
+//! `NAME_FILE` instead, naming a file that holds the value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::base::secret;
+use crate::config::file;
 
-/// One setting: its name, what it means, and what it is when nobody sets it.
-#[derive(Debug)]
-pub struct Var {
-    /// The variable's name. A name that starts with `WIDGET_` belongs to a widget and takes the widget's name as an infix
-    /// when several are configured (`WIDGET_CLINIC_SECRET`).
-    pub name: &'static str,
-    /// Older or vendor-given names that mean the same, accepted while a single unnamed widget is configured.
-    pub aliases: &'static [&'static str],
-    /// The value used when it is not set, as it would be written; empty when there is none.
-    pub default: &'static str,
-    /// A value to show in the sample file.
-    pub example: &'static str,
-    /// Whether the value may be shown.
-    pub secret: bool,
-    /// One or two sentences for the settings table.
-    pub doc: &'static str,
-}
-
-impl Var {
-    /// A setting that may be shown.
-    #[must_use]
-    pub const fn new(name: &'static str, default: &'static str, example: &'static str, doc: &'static str) -> Self {
-        Self { name, aliases: &[], default, example, secret: false, doc }
-    }
-
-    /// A setting that holds a secret.
-    #[must_use]
-    pub const fn secret(name: &'static str, doc: &'static str) -> Self {
-        Self { name, aliases: &[], default: "", example: "", secret: true, doc }
-    }
-
-    /// The same, also known by other names.
-    #[must_use]
-    pub const fn or(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-}
-
-/// One thing wrong with the configuration: the variable, and what is wrong and what would be right. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// The variable as the operator wrote it, or should have.
-    pub variable: String,
-    /// What is wrong and what would be right.
-    pub problem: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.problem)
-    }
-}
-
-/// Everything wrong with the configuration, in one error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<Mistake>);
-
-impl std::error::Error for Mistakes {}
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "mistake" } else { "mistakes" };
-        write!(f, "the configuration has {} {plural}", self.0.len())?;
-        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
-    }
-}
-
-/// One setting as it took effect, for `countersign check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
-    /// The variable that supplied the value, or that would have.
-    pub name: String,
-    /// The value, or a secret's fingerprint.
-    pub shown: String,
-    /// `environment`, `file`, or `default`.
-    pub origin: &'static str,
-    /// The file that holds the value, where one does.
-    pub file: Option<PathBuf>,
-}
+pub use crate::config::mistake::{Effective, Mistake, Mistakes, Reading, effective_table};
+pub use crate::config::var::Var;
+use crate::config::var::{infix_of, is_foreign, nearest, scoped};
 
 /// A snapshot of the environment being read into settings.
 pub struct Env {
@@ -106,7 +27,7 @@ pub struct Env {
     warnings: Vec<Mistake>,
     effective: Vec<Effective>,
     files: BTreeSet<PathBuf>,
-    secrets_seen: Vec<(String, SecretString)>,
+    pub(super) secrets_seen: Vec<Seen>,
 }
 
 /// Names only: the values of a snapshot may be secret.
@@ -116,12 +37,17 @@ impl fmt::Debug for Env {
     }
 }
 
-/// Largest file a `NAME_FILE` may name, in bytes: a wrong path must not swallow a disk.
-const FILE_MAX: u64 = 256 * 1024;
+/// A secret that was read, so that no other setting holds it too.
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) rotation: String,
+    pub(super) value: SecretString,
+}
 
-struct Found {
-    name: String,
-    value: SecretString,
+/// A value, and what supplied it.
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) value: SecretString,
     origin: &'static str,
     file: Option<PathBuf>,
 }
@@ -161,99 +87,16 @@ impl Env {
         scoped(var.name, self.infix.as_deref())
     }
 
-    /// The value as text, or the default; `None` when there is neither.
-    pub fn text(&mut self, var: &Var) -> Option<String> {
-        self.value(var).map(|found| found.value.expose_secret().to_owned())
-    }
-
-    /// The value as a secret. Two settings with the same secret, and stand-ins from sample files, are mistakes (T-7).
-    pub fn secret(&mut self, var: &Var) -> Option<SecretString> {
-        let Found { name, value, .. } = self.value(var)?;
-        if secret::is_placeholder(value.expose_secret()) {
-            self.mistake(&name, "is a placeholder, not a secret. `countersign keygen` makes a strong one");
-            return None;
-        }
-        let twin = self.secrets_seen.iter().find(|(n, s)| *n != name && s.expose_secret() == value.expose_secret());
-        if let Some(twin) = twin.map(|(n, _)| n.clone()) {
-            self.mistake(&name, &format!("has the same value as {twin}; every secret must be its own"));
-            return None;
-        }
-        self.secrets_seen.push((name, value.clone()));
-        Some(value)
-    }
-
-    /// The value in a type of its own; a value that does not parse is a mistake.
-    pub fn parse<T: FromStr>(&mut self, var: &Var) -> Option<T>
-    where
-        T::Err: fmt::Display,
-    {
-        let Found { name, value, .. } = self.value(var)?;
-        self.parsed(&name, value.expose_secret())
-    }
-
-    /// The comma-separated values, each in a type of its own; blanks between commas are passed over.
-    pub fn list<T: FromStr>(&mut self, var: &Var) -> Vec<T>
-    where
-        T::Err: fmt::Display,
-    {
-        let Some(Found { name, value, .. }) = self.value(var) else { return Vec::new() };
-        let items = value.expose_secret().split(',').map(str::trim).filter(|item| !item.is_empty());
-        items.filter_map(|item| self.parsed(&name, item)).collect()
-    }
-
-    /// The value out of a fixed vocabulary; another word is a mistake that names the nearest one.
-    pub fn choice<T: Copy>(&mut self, var: &Var, words: &[(&'static str, T)]) -> Option<T> {
-        let Found { name, value, .. } = self.value(var)?;
-        let word = value.expose_secret();
-        let chosen = words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, t)| *t);
-        if chosen.is_none() {
-            let all: Vec<&str> = words.iter().map(|(w, _)| *w).collect();
-            let hint = nearest(word, &all).map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
-            self.mistake(&name, &format!("takes one of {}{hint}", all.join(", ")));
-        }
-        chosen
-    }
-
-    /// Yes or no: `true`, `yes`, `on`, `1` or their opposites.
-    pub fn flag(&mut self, var: &Var) -> bool {
-        const WORDS: [(&str, bool); 8] = [
-            ("true", true),
-            ("false", false),
-            ("yes", true),
-            ("no", false),
-            ("on", true),
-            ("off", false),
-            ("1", true),
-            ("0", false),
-        ];
-        self.choice(var, &WORDS).unwrap_or(false)
-    }
-
-    /// A span of time: a whole number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
-    pub fn duration(&mut self, var: &Var) -> Option<Duration> {
-        let Found { name, value, .. } = self.value(var)?;
-        let span = parse_duration(value.expose_secret());
-        if span.is_none() {
-            self.mistake(&name, "takes a whole number with a unit, such as 30s, 5m, 4h");
-        }
-        span
-    }
-
-    /// A span of time within bounds, both inclusive.
-    pub fn duration_within(&mut self, var: &Var, least: Duration, most: Duration) -> Option<Duration> {
-        let span = self.duration(var)?;
-        if (least..=most).contains(&span) {
-            return Some(span);
-        }
-        let name = self.name_of(var);
-        self.mistake(&name, &format!("must be between {} and {}", show_duration(least), show_duration(most)));
-        None
-    }
-
-    /// Whether the variable is given, directly or as a file, under its own name or an alias.
+    /// Whether the variable is given, directly or as a file, under its own name or an alias. Of a setting that succeeds
+    /// another only its value tells, because its file may hold nothing.
     #[must_use]
     pub fn is_set(&self, var: &Var) -> bool {
         self.names(var).iter().any(|name| self.has(name) || self.has(&format!("{name}_FILE")))
+    }
+
+    /// How many mistakes have been named.
+    pub(super) fn mistakes_so_far(&self) -> usize {
+        self.mistakes.len()
     }
 
     /// Says that something is wrong with `variable`. The text must not hold the value of a secret.
@@ -302,19 +145,6 @@ impl Env {
         }
     }
 
-    fn parsed<T: FromStr>(&mut self, name: &str, text: &str) -> Option<T>
-    where
-        T::Err: fmt::Display,
-    {
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.mistake(name, &format!("cannot be read: {problem}"));
-                None
-            }
-        }
-    }
-
     fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|v| !v.expose_secret().is_empty())
     }
@@ -326,7 +156,8 @@ impl Env {
         names
     }
 
-    fn value(&mut self, var: &Var) -> Option<Found> {
+    /// The value as it was given, or the default; `None` when there is neither, or after naming a file that cannot be used.
+    pub(super) fn value(&mut self, var: &Var) -> Option<Found> {
         let names = self.names(var);
         self.asked.extend(names.iter().cloned());
         let given: Vec<String> =
@@ -335,7 +166,7 @@ impl Env {
             [] => Self::default_of(var, &names[0]),
             // Tools disagree on `https_proxy` and `HTTPS_PROXY`, so many machines set both, alike.
             [first, others @ ..] if others.iter().all(|other| self.says_the_same(first, other)) => {
-                self.given(first, names.contains(first))
+                self.given(var, first, names.contains(first))
             }
             [first, others @ ..] => {
                 let second = others.first().unwrap_or(first);
@@ -358,26 +189,29 @@ impl Env {
         (!var.default.is_empty()).then(|| Found { name: name.to_owned(), value, origin: "default", file: None })
     }
 
-    fn given(&mut self, name: &str, direct: bool) -> Option<Found> {
+    fn given(&mut self, var: &Var, name: &str, direct: bool) -> Option<Found> {
         let value = self.values.get(name).cloned().unwrap_or_default();
         if direct {
             return Some(Found { name: name.to_owned(), value, origin: "environment", file: None });
         }
         let path = PathBuf::from(value.expose_secret());
-        match read_file(&path) {
-            Ok((value, open_to_all)) => {
-                if open_to_all {
+        // A file that is not there yet may come later, and is watched from the beginning.
+        self.files.insert(path.clone());
+        let problem = match file::read(&path) {
+            Ok(Some(held)) => {
+                if held.open_to_all {
                     self.warn(name, "names a file that every user of this machine can read; make it 0600 or 0640");
                 }
-                self.files.insert(path.clone());
                 let name = name.strip_suffix("_FILE").unwrap_or(name).to_owned();
-                Some(Found { name, value, origin: "file", file: Some(path) })
+                return Some(Found { name, value: held.text, origin: "file", file: Some(path) });
             }
-            Err(problem) => {
-                self.mistake(name, &format!("names a file that cannot be used: {problem}"));
-                None
-            }
-        }
+            Ok(None) if !var.succeeds.is_empty() => return None,
+            Ok(None) if path.exists() => format!("{} is empty", path.display()),
+            Ok(None) => format!("{} (entity not found)", path.display()),
+            Err(problem) => problem,
+        };
+        self.mistake(name, &format!("names a file that cannot be used: {problem}"));
+        None
     }
 
     fn record(&mut self, var: &Var, found: &Found) {
@@ -389,184 +223,4 @@ impl Env {
             self.effective.push(Effective { name, shown, origin: found.origin, file });
         }
     }
-}
-
-/// What a successful reading leaves besides the settings themselves.
-#[derive(Debug, Clone, Default)]
-pub struct Reading {
-    /// Every setting that took effect.
-    pub effective: Vec<Effective>,
-    /// What the operator should know.
-    pub warnings: Vec<Mistake>,
-    /// Files that were read, to be watched for change.
-    pub files: BTreeSet<PathBuf>,
-}
-
-/// What took effect, for `check` and the console.
-#[must_use]
-pub fn effective_table(effective: &[Effective]) -> String {
-    let width = effective.iter().map(|e| e.name.len()).max().unwrap_or_default();
-    let lines =
-        effective.iter().map(|e| format!("  {:width$}  {}  ({})", e.name, e.shown.replace('\n', " "), e.origin));
-    lines.collect::<Vec<String>>().join("\n") + "\n"
-}
-
-/// `clinic-a` as it stands in a variable: `CLINIC_A`.
-#[must_use]
-pub fn infix_of(widget: &str) -> String {
-    widget.to_ascii_uppercase().replace('-', "_")
-}
-
-/// `WIDGET_SECRET` of the widget with this infix: `WIDGET_CLINIC_SECRET`. Other names stay as they are.
-#[must_use]
-pub fn scoped(name: &str, infix: Option<&str>) -> String {
-    match (infix, name.strip_prefix("WIDGET_")) {
-        (Some(infix), Some(rest)) => format!("WIDGET_{infix}_{rest}"),
-        _ => name.to_owned(),
-    }
-}
-
-/// Names that others put under our prefixes: desktop sessions, and the service links that Kubernetes adds to every pod.
-fn is_foreign(name: &str) -> bool {
-    const LINKS: [&str; 3] = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"];
-    name == "SESSION_MANAGER"
-        || LINKS.iter().any(|end| name.ends_with(end))
-        || name.contains("_SERVICE_PORT_")
-        || name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP"))
-}
-
-/// The known word nearest to `word`, if any is near.
-#[must_use]
-pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|k| (strsim::normalized_damerau_levenshtein(word, k), *k));
-    scored.filter(|(score, _)| *score > 0.6).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
-}
-
-fn read_file(path: &Path) -> Result<(SecretString, bool), String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let meta = std::fs::metadata(path).map_err(|e| format!("{} ({})", path.display(), e.kind()))?;
-    if meta.len() > FILE_MAX {
-        return Err(format!("{} is larger than {FILE_MAX} bytes", path.display()));
-    }
-    let mut text = std::fs::read_to_string(path).map_err(|e| format!("{} ({})", path.display(), e.kind()))?;
-    let kept = text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).map_or(text.len(), str::len);
-    text.truncate(kept);
-    if text.is_empty() {
-        return Err(format!("{} is empty", path.display()));
-    }
-    Ok((text.into(), meta.permissions().mode() & 0o004 != 0))
-}
-
-/// Reads a span of time; `None` when it is not one.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let millis_per = match unit.trim() {
-        "ms" => 1,
-        "s" | "" => 1000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(millis_per).map(Duration::from_millis)
-}
-
-/// Writes a span of time the way [`parse_duration`] reads it.
-#[must_use]
-pub fn show_duration(span: Duration) -> String {
-    let millis = span.as_millis();
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    let whole = units.iter().find(|(size, _)| millis != 0 && millis.is_multiple_of(*size));
-    whole.map_or_else(|| format!("{millis}ms"), |(size, unit)| format!("{}{unit}", millis / size))
-}
-
-/// A line of an environment file that is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-pub struct BadLine {
-    /// Counted from one.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: &'static str,
-}
-
-/// Reads the text of an environment file: `NAME=value` lines, `#` comments, optional `export`, values bare, in single
-/// quotes (literal, may span lines) or in double quotes (`\n`, `\t`, `\"`, `\\`, may span lines).
-///
-/// Nothing is substituted: a `$` in a secret is a `$`. Readers of this format differ on ` #` inside a bare value, so
-/// that is refused instead of cutting a secret short.
-///
-/// # Errors
-/// [`BadLine`] for the first line that cannot be read.
-pub fn parse_dotenv(text: &str) -> Result<Vec<(String, String)>, BadLine> {
-    let mut pairs = Vec::new();
-    let mut rest = text;
-    let mut line = 1;
-    while !rest.is_empty() {
-        let (taken, pair) = next_entry(rest).map_err(|problem| BadLine { line, problem })?;
-        pairs.extend(pair);
-        line += rest[..taken].matches('\n').count();
-        rest = &rest[taken..];
-    }
-    Ok(pairs)
-}
-
-type Entry = (usize, Option<(String, String)>);
-
-fn next_entry(text: &str) -> Result<Entry, &'static str> {
-    let end = text.find('\n').map_or(text.len(), |at| at + 1);
-    let line = text[..end].trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok((end, None));
-    }
-    let equals = text[..end].find('=').ok_or("there is no `=`")?;
-    let name = text[..equals].trim();
-    let name = name.strip_prefix("export ").unwrap_or(name).trim();
-    let sound =
-        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    if name.is_empty() || !sound {
-        return Err("the name is not letters, digits and `_`");
-    }
-    let (used, value) = dotenv_value(&text[equals + 1..])?;
-    Ok((equals + 1 + used, Some((name.to_owned(), value))))
-}
-
-fn dotenv_value(text: &str) -> Result<(usize, String), &'static str> {
-    let end = text.find('\n').map_or(text.len(), |at| at + 1);
-    let start = text[..end].len() - text[..end].trim_start().len();
-    match text[start..].chars().next() {
-        Some(quote @ ('"' | '\'')) if start < end => quoted(&text[start + 1..], quote).map(|(n, v)| (start + 1 + n, v)),
-        _ => {
-            let bare = text[..end].trim();
-            let ambiguous = bare.contains(" #") || bare.contains("\t#");
-            if ambiguous { Err("` #` in a bare value: put the value in quotes") } else { Ok((end, bare.to_owned())) }
-        }
-    }
-}
-
-fn quoted(text: &str, quote: char) -> Result<(usize, String), &'static str> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            c if c == quote => return after_quote(&text[at + 1..]).map(|tail| (at + 1 + tail, value)),
-            '\\' if quote == '"' => value.push(match chars.next().map(|(_, c)| c) {
-                Some('n') => '\n',
-                Some('t') => '\t',
-                Some(c @ ('"' | '\\' | '$')) => c,
-                _ => return Err("unknown escape in a double-quoted value"),
-            }),
-            c => value.push(c),
-        }
-    }
-    Err("the quote is never closed")
-}
-
-fn after_quote(tail: &str) -> Result<usize, &'static str> {
-    let end = tail.find('\n').map_or(tail.len(), |at| at + 1);
-    let left = tail[..end].trim();
-    if left.is_empty() || left.starts_with('#') { Ok(end) } else { Err("text after the closing quote") }
 }

@@ -222,7 +222,7 @@ fn check_strength(env: &mut Env, name: &str, bytes: usize, algorithm: Algorithm,
 }
 
 fn read_pem(env: &mut Env, var: &Var, algorithm: Algorithm, options: &HeaderOptions) -> Option<Signer> {
-    let pem: SecretString = env.secret(var)?;
+    let pem: SecretString = env.secret_lines(var)?;
     let bytes = SecretSlice::from(pem.expose_secret().as_bytes().to_vec());
     match Signer::new(algorithm, &bytes, options) {
         Ok(signer) => Some(signer),

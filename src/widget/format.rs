@@ -8,7 +8,8 @@ use url::Url;
 use super::presets::{self, Profile};
 use super::vars::{AUDIENCE, CLAIMS, ISSUER, LIFETIME, OPTIONAL_ATTRIBUTES, PRESET, STAMPED, SUBJECT_CLAIM, TYP};
 use crate::claims::{ClaimTemplate, Registered, Stamped, SubjectRule};
-use crate::config::env::{Env, Var, show_duration};
+use crate::config::duration::show_duration;
+use crate::config::env::{Env, Var};
 use crate::jose::signer::HeaderOptions;
 use crate::session::identity::SUBJECT_MAX;
 

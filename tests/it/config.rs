@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use countersign::config::env::{Env, parse_dotenv, parse_duration, show_duration};
+use countersign::config::dotenv::parse_dotenv;
+use countersign::config::duration::{parse_duration, show_duration};
+use countersign::config::env::Env;
 use proptest::prelude::*;
 
 use crate::kit::{BEHIND_PROXY, SECRET, mistakes, read, settings};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use countersign::app::config::SECTIONS;
 use countersign::cli::settings::{sample, table};
-use countersign::config::env::parse_dotenv;
+use countersign::config::dotenv::parse_dotenv;
 
 /// Names that vendors' own samples use for settings of ours.
 const ALIASES: &[&str] = &["APP_SECRET", "WEBCHAT_SECRET", "DIRECTLINE_ENDPOINT_URI"];

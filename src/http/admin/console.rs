@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::base::clock::UnixTime;
 use crate::claims::PageInput;
-use crate::config::env::{Effective, infix_of, scoped, show_duration};
+use crate::config::duration::show_duration;
+use crate::config::env::Effective;
+use crate::config::var::{infix_of, scoped};
 use crate::http::page::{Asset, html};
 use crate::http::{AppState, Snapshot};
 use crate::jose::keyring;

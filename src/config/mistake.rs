@@ -1,0 +1,67 @@
+//! What is wrong with a configuration, and what took effect of one that is right.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing wrong with the configuration: the variable, and what is wrong and what would be right. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable as the operator wrote it, or should have.
+    pub variable: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+/// Everything wrong with the configuration, in one error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "the configuration has {} {plural}", self.0.len())?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+/// One setting as it took effect, for `countersign check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// The variable that supplied the value, or that would have.
+    pub name: String,
+    /// The value, or a secret's fingerprint.
+    pub shown: String,
+    /// `environment`, `file`, or `default`.
+    pub origin: &'static str,
+    /// The file that holds the value, where one does.
+    pub file: Option<PathBuf>,
+}
+
+/// What a successful reading leaves besides the settings themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Every setting that took effect.
+    pub effective: Vec<Effective>,
+    /// What the operator should know.
+    pub warnings: Vec<Mistake>,
+    /// Files that were read, to be watched for change.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// What took effect, for `check` and the console.
+#[must_use]
+pub fn effective_table(effective: &[Effective]) -> String {
+    let width = effective.iter().map(|e| e.name.len()).max().unwrap_or_default();
+    let lines =
+        effective.iter().map(|e| format!("  {:width$}  {}  ({})", e.name, e.shown.replace('\n', " "), e.origin));
+    lines.collect::<Vec<String>>().join("\n") + "\n"
+}
