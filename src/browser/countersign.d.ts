@@ -23,7 +23,7 @@ export interface SessionInfo {
   readonly expires_at?: number;
   readonly expires_in?: number;
   readonly name?: string;
-  /** Where to log in: while nobody is, and only where countersign has the login. */
+  /** Where to log in, only where countersign has the login. */
   readonly login_url?: string;
 }
 
@@ -129,10 +129,11 @@ export interface TokenSource {
   session(): Promise<SessionInfo>;
   /**
    * Opens countersign's own login in a window (call it from a click) and resolves when this page sees the session; every
-   * tab of this origin then asks for its token. Somebody who is logged in already sees no window. Rejects with `no_login`
-   * (the server has none of its own: nothing is opened), `popup_blocked`, `login_cancelled` (the visitor closed the
-   * window) or `session_withheld` (the login worked, but the browser keeps its cookie from this page). A login that is
-   * finished after the promise was rejected still counts: subscribers hear its token.
+   * tab of this origin then asks for its token. Where the server has no login of its own nothing is opened: it resolves for
+   * somebody who is logged in already, and rejects with `no_login` otherwise. Rejects with `popup_blocked`,
+   * `login_cancelled` (the visitor closed the window) or `session_withheld` (the login worked, but the browser keeps its
+   * cookie from this page). A login that is finished after the promise was rejected still counts: subscribers hear its
+   * token.
    */
   login(): Promise<SessionInfo>;
   /**

@@ -20,15 +20,15 @@ const EXPLAINED = {
   unreachable: 'No answer: connection lost, refused by CORS, or redirected to a login.',
   timeout: 'The answer came too late.',
   empty_answer: 'The answer is empty.',
-  html_answer: 'The answer is a web page: wrong address, or a login.',
+  html_answer: 'The answer is a web page: wrong address or a login.',
   not_a_token: 'The token is empty.',
   oversized_answer: 'The answer is too large.',
   unexpected_answer: 'The answer is not JSON with token and expires_in.',
   logged_out: 'Logged out until login() or getToken({ force: true }).',
-  stopped: 'This source is stopped.',
-  no_login: 'There is no login here: use your own.',
-  popup_blocked: 'The login window is blocked: call login() in a click.',
-  login_cancelled: 'The login window is closed.',
+  stopped: 'This source was stopped.',
+  no_login: 'There is no login here.',
+  popup_blocked: 'The login window was blocked: call login() from a click.',
+  login_cancelled: 'The login window was closed.',
   session_withheld: 'Logged in, but third-party cookies are withheld.',
   widget_missing: "The widget's script is not loaded.",
   misconfigured: 'Needs a known adapter, element and base.',
@@ -371,13 +371,14 @@ function createTokenSource(options = {}) {
     const turn = era;
     // A browser lets a click open a window for some seconds, and no window is opened that would show nothing.
     let found = await session();
-    if (!found.logged_in) {
-      if (!found.login_url) throw new CountersignError('no_login');
+    if (found.login_url) {
       const popup = window.open(`${base}/login?popup=1&origin=${window.origin}`, 'countersign', 'popup,width=480,height=680');
       if (!popup) throw new CountersignError('popup_blocked');
       const told = await answered(popup, turn);
       found = await session();
       if (!found.logged_in) throw new CountersignError(told ? 'session_withheld' : 'login_cancelled');
+    } else if (!found.logged_in) {
+      throw new CountersignError('no_login');
     }
     // Otherwise all pages of this origin, this one too, have heard it from the window itself.
     if (turn === era || ended) {

@@ -200,7 +200,8 @@ async fn logout(
     if let Some((_, patient)) = SignedIn::of(&session, &site.clock).await {
         site.events.tell(Actor::Clinic, Outcome::Noted, format!("{} signed out", patient.name), Value::Null);
     }
-    match session.flush().await {
+    let ended = if session.id().is_some() { session.flush().await } else { Ok(()) };
+    match ended {
         Ok(()) => Redirect::to(&choice.address(&site)).into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

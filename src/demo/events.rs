@@ -153,6 +153,9 @@ impl io::Write for AuditSink {
 impl AuditSink {
     fn tell(&self, record: Value) {
         let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !field("audit").is_empty() && field("audit") != "token" {
+            return self.tell_login(&record);
+        }
         let (outcome, reason, widget) = (field("outcome"), field("reason"), field("widget"));
         let (outcome, text) = match outcome {
             "issued" => (Outcome::Granted, format!("Signed a {widget} token")),
@@ -161,6 +164,20 @@ impl AuditSink {
             code => (Outcome::Refused, format!("No {widget} token: {} ({code})", explained(reason))),
         };
         self.0.tell(Actor::Countersign, outcome, text, record);
+    }
+}
+
+impl AuditSink {
+    /// Of countersign's own login.
+    fn tell_login(&self, record: &Value) {
+        let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (outcome, text) = match (field("audit"), field("outcome")) {
+            ("login", "granted") => (Outcome::Granted, "Somebody logged in at countersign\u{2019}s own login"),
+            ("login", _) => (Outcome::Refused, "A login at countersign\u{2019}s own came to nothing"),
+            (_, "granted") => (Outcome::Noted, "countersign\u{2019}s own session has ended"),
+            _ => (Outcome::Refused, "countersign\u{2019}s own session could not be ended"),
+        };
+        self.0.tell(Actor::Countersign, outcome, text, record.clone());
     }
 }
 

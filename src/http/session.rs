@@ -28,8 +28,7 @@ pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Res
         return snapshot.origins.preflight(others, METHODS, &head.headers);
     }
     let mut response = match find(&snapshot, &head).await {
-        Ok(Some(session)) => private(StatusCode::OK, JSON, describe(&session, state.clock.now()).to_string()),
-        Ok(None) => private(StatusCode::OK, JSON, nobody(&state).to_string()),
+        Ok(session) => private(StatusCode::OK, JSON, told(&state, session.as_ref()).to_string()),
         Err(problem) => problem.response(),
     };
     if let Some(origin) = listed_origin(others, &head.headers) {
@@ -51,9 +50,10 @@ async fn find(snapshot: &Snapshot, head: &Head) -> Result<Option<Session>, Probl
     }
 }
 
-/// Where our own login is, if there is one; what the host's own is, the page knows.
-fn nobody(state: &AppState) -> Value {
-    let mut answer = json!({ "logged_in": false });
+/// With where our own login is, if there is one; what the host's own is, the page knows.
+fn told(state: &AppState, session: Option<&Session>) -> Value {
+    let nobody = || json!({ "logged_in": false });
+    let mut answer = session.map_or_else(nobody, |session| describe(session, state.clock.now()));
     if let Some(service) = state.login.get() {
         answer["login_url"] = service.address().into();
     }

@@ -376,7 +376,7 @@ async fn the_address_that_a_conversation_names_says_what_it_is() {
 async fn countersigns_own_login_is_one_of_the_scenes() {
     let demo = Running::start().await;
     let nobody = demo.page("GET", "/chat-identity/session", "", "").await.json();
-    assert_eq!(nobody["login_url"], "/chat-identity/login");
+    assert_eq!(nobody["login_url"], format!("{}/chat-identity/login", demo.at.clinic));
     let page = demo.page("GET", "/chat-identity/login?popup=1", "", "").await;
     assert!(page.body.contains("Log in to Harbour Clinic"), "{}", page.body);
 }

@@ -1,7 +1,7 @@
 // The clinic's page: what a front-end developer writes, and around it what makes it a demo.
 
 import { connect, createTokenSource } from '/chat-identity/countersign.js';
-import { ahead, clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
+import { ahead, breakable, clearToken, flow, log, onEvent, renewIn, resetFlow, showToken } from '/demo/scenes.js';
 import { attempted } from '/demo/attacks.js';
 
 const $ = (id) => document.getElementById(id);
@@ -96,7 +96,7 @@ function begin() {
 // Called from a click, so that the browser lets it open a window.
 $('own-login').addEventListener('click', () => {
   $('elsewhere').textContent = '';
-  feed.login().then(() => $('hello').focus(), ({ message }) => { $('elsewhere').textContent = message; });
+  feed.login().catch(({ message }) => { $('elsewhere').textContent = message; });
 });
 
 function invitation() {
@@ -145,9 +145,9 @@ async function arrived() {
   if (own) flow('session', 'good', own.name);
   const patient = own || (await response.json());
   for (const slot of document.querySelectorAll('[data-patient]')) {
-    const [first, ...rest] = (patient[slot.dataset.patient] ?? '').split('@');
-    slot.parentElement.hidden = !first && slot.tagName === 'DD';
-    slot.replaceChildren(first, ...rest.flatMap((part) => [document.createElement('wbr'), `@${part}`]));
+    const value = patient[slot.dataset.patient] ?? '';
+    slot.parentElement.hidden = !value;
+    slot.replaceChildren(...breakable(value));
   }
   show(true, '');
 }
@@ -168,10 +168,7 @@ window.addEventListener('lapsed', () => {
 });
 
 function gone(why) {
-  // Nobody is left standing on a button that is not there any more.
-  const stranded = $('signed-in').contains(document.activeElement);
   show(false, why);
-  if (stranded) $('login').focus();
   clearToken('No token: nobody is signed in.');
   flow('session', 'plain', 'nobody is signed in');
   flow('token', 'plain', 'nobody to sign for');
@@ -183,10 +180,13 @@ function gone(why) {
 }
 
 function show(present, why) {
+  // Nobody is left standing on a button that is not there any more.
+  const stranded = $(present ? 'signed-out' : 'signed-in').contains(document.activeElement);
   signedIn = present;
   $('signed-in').hidden = !present;
   $('signed-out').hidden = present;
   $('elsewhere').textContent = why;
+  if (stranded) $(present ? 'hello' : 'login').focus();
 }
 
 // What the stand-in widget is told, and what its server makes of it.

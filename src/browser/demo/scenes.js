@@ -51,7 +51,13 @@ export function log(actor, outcome, text, detail, at = now()) {
 const PSEUDONYM = /\b(dl_[\w-]{20,}|[\w-]{22}-us)\b/;
 
 export function shortened(text) {
-  return text.split(new RegExp(PSEUDONYM, 'g')).map((part) => (PSEUDONYM.test(part) ? onDemand(part) : part));
+  return text.split(new RegExp(PSEUDONYM, 'g')).flatMap((part) => (PSEUDONYM.test(part) ? onDemand(part) : breakable(part)));
+}
+
+// An address that does not fit on a line goes on at its @.
+export function breakable(text) {
+  const [first, ...rest] = text.split('@');
+  return [first, ...rest.flatMap((part) => [make('wbr'), `@${part}`])];
 }
 
 function onDemand(whole) {
@@ -78,13 +84,13 @@ function hear(event) {
   log(event.actor, event.outcome, event.text, event.detail, event.at);
   if (event.detail?.ahead_ms > ahead()) putForward(event.detail.ahead_ms);
   if (event.at < opened - 1500) return;
-  if (event.actor === 'clinic' && event.detail) {
-    const { name, error } = event.detail['GET /api/session'] ?? {};
+  if (event.actor === 'clinic' && event.detail?.['GET /api/session']) {
+    const { name, error } = event.detail['GET /api/session'];
     const own = document.querySelector('[data-patient=name]').textContent;
     // A thief's session is not this visitor's.
     if (!name || !own || name === own) flow('session', name ? 'good' : 'plain', name ?? error ?? 'checked');
   }
-  if (event.actor === 'countersign' && event.outcome !== 'refused' && event.detail?.outcome !== 'renewed') {
+  if (event.actor === 'countersign' && event.outcome !== 'refused' && event.detail?.audit === 'token' && event.detail.outcome !== 'renewed') {
     const { took_us: took } = event.detail ?? {};
     const good = event.outcome === 'granted';
     flow('token', good ? 'good' : 'plain', good ? `made in ${(took / 1000).toFixed(1)} ms` : 'nobody to sign for');
