@@ -31,7 +31,7 @@ const EXPLAINED = {
   login_cancelled: 'The login window was closed.',
   session_withheld: 'Logged in, but third-party cookies are withheld.',
   widget_missing: "The widget's script is not loaded.",
-  misconfigured: 'Needs a known adapter, element and base.',
+  misconfigured: 'Needs a known adapter, element, base.',
 };
 
 class CountersignError extends Error {
@@ -251,7 +251,7 @@ function createTokenSource(options = {}) {
     const { status, retryable, retryAfter: owed = 0 } = error;
     const withdrawn = status === 401 || status === 403;
     if (withdrawn) held = null;
-    if (status === 401 && shared()) say('gone');
+    if (status === 401 && shared()) say('login_required');
     failure = { ...mark(window), error, hold: retryable ? Math.max(owed, COOL_MS) : Infinity };
     emit(status === 401 ? 'login_required' : 'error', { error, withdrawn, loginUrl });
     return error;
@@ -300,7 +300,7 @@ function createTokenSource(options = {}) {
     if (data?.type === LOGIN) arrive();
     if (data?.base !== base) return;
     if (data.type === 'logout') leave();
-    if (data.type === 'gone') verify();
+    if (data.type === 'login_required') verify();
     const { answer, wall } = data;
     const passed = window.Date.now() - wall;
     if (data.url !== url || !shared() || ended || wall <= era.wall || passed < 0) return;
@@ -404,8 +404,7 @@ function createTokenSource(options = {}) {
   for (const type of ['online', 'pageshow']) window.addEventListener?.(type, look, { signal });
   window.document?.addEventListener('visibilitychange', look, { signal });
   // The site's own button goes on to do what it does.
-  const leaver = ({ target }) =>
-    target.closest?.('[data-countersign-logout]') && logout().catch(fail);
+  const leaver = ({ target }) => target.closest?.('[data-countersign-logout]') && logout().catch(fail);
   window.document?.addEventListener('click', leaver, { signal });
 
   return Object.freeze({ getToken, tokenProvider, current, subscribe, session, login, logout, stop, window });

@@ -57,7 +57,10 @@ async fn an_anonymous_page_lets_its_visitor_log_in_and_gets_a_token_until_they_l
     assert!(!token.claims().is_empty());
     let session = house.ask(page("/session").header("cookie", browser.line(From::Own))).await.json();
     assert_eq!((session["logged_in"].as_bool(), session["name"].as_str()), (Some(true), Some("Anna Berg")));
-    assert_eq!(session["login_url"], "https://www.example.org/chat-identity/login", "for whoever logs in as somebody else");
+    assert_eq!(
+        session["login_url"], "https://www.example.org/chat-identity/login",
+        "for whoever logs in as somebody else"
+    );
     let logout = Request::post("/chat-identity/logout").header("sec-fetch-site", "same-origin");
     let answer = browser.visit(&house, logout.header("sec-fetch-mode", "cors"), "").await;
     assert_eq!(answer.status, StatusCode::OK);
