@@ -13,10 +13,10 @@ mod formula;
 pub mod pseudonym;
 mod registered;
 mod rule;
+mod set;
 mod variable;
 
-use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -25,6 +25,8 @@ use self::compiler::Compiler;
 use self::formula::Formula;
 pub use self::registered::{Registered, Stamped, SubjectRule};
 use self::rule::{Rule, present};
+pub use self::set::Claims;
+use self::set::Name;
 use crate::base::clock::{UnixTime, random_id};
 use crate::connector::ticket::Ticket;
 use crate::session::Session;
@@ -92,34 +94,6 @@ impl Stamp {
     }
 }
 
-/// A complete claim set. Made by [`ClaimTemplate::fill`] only.
-#[derive(Clone)]
-pub struct Claims {
-    map: Map<String, Value>,
-    expires_at: UnixTime,
-}
-
-impl Claims {
-    /// The claims, for signing, previewing, and naming identity beside the token.
-    #[must_use]
-    pub fn map(&self) -> &Map<String, Value> {
-        &self.map
-    }
-
-    /// When what is made of these claims ends.
-    #[must_use]
-    pub fn expires_at(&self) -> UnixTime {
-        self.expires_at
-    }
-}
-
-/// Names only: claim values are personal data.
-impl fmt::Debug for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.map.keys()).finish()
-    }
-}
-
 /// Why a visitor's identity does not fill the template. Names claims, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("claim `{claim}` {reason}")]
@@ -163,7 +137,7 @@ pub struct TemplateError {
 /// A checked template with the registered claims its vendor wants.
 #[derive(Debug)]
 pub struct ClaimTemplate {
-    root: Vec<(String, Node)>,
+    root: Vec<(Arc<str>, Node)>,
     registered: Registered,
 }
 
@@ -192,7 +166,7 @@ impl ClaimTemplate {
         let value: Value = serde_json::from_str(text).map_err(|e| whole(format!("is not JSON: {e}")))?;
         let Value::Object(fields) = value else { return Err(whole("is not a JSON object".to_owned())) };
         let mut compiler = Compiler { errors: Vec::new(), registered: &registered };
-        let root = compiler.object("", fields);
+        let root = compiler.object("", fields).into_iter().map(|(name, node)| (name.into(), node)).collect();
         if compiler.errors.is_empty() { Ok(Self { root, registered }) } else { Err(compiler.errors) }
     }
 
@@ -213,14 +187,14 @@ impl ClaimTemplate {
     /// # Errors
     /// [`Incomplete`] when the session lacks something the vendor requires.
     pub fn fill(&self, scope: &Scope<'_>, stamp: &Stamp) -> Result<Claims, Incomplete> {
-        let mut map = Map::with_capacity(self.root.len() + 7);
+        let mut claims = Claims::with_capacity(self.root.len() + 7, stamp.expires_at);
         for (name, node) in &self.root {
             if let Some(value) = node.fill(name, scope)? {
-                map.insert(name.clone(), value);
+                claims.insert(Name::Shared(name.clone()), value);
             }
         }
-        self.registered.lay_over(&mut map, scope.subject, stamp)?;
-        Ok(Claims { map, expires_at: stamp.expires_at })
+        self.registered.lay_over(&mut claims, scope.subject, stamp)?;
+        Ok(claims)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::rule::is_alphanumeric;
+use super::set::{Claims, Name};
 use super::{Incomplete, Missing, Stamp};
 
 /// Claims with a meaning of their own (RFC 7519 section 4.1). No template sets them, at any depth.
@@ -59,15 +60,14 @@ pub struct SubjectRule {
 }
 
 impl Registered {
-    pub(super) fn lay_over(
-        &self,
-        map: &mut Map<String, Value>,
-        subject: &str,
-        stamp: &Stamp,
-    ) -> Result<(), Incomplete> {
+    pub(super) fn lay_over(&self, claims: &mut Claims, subject: &str, stamp: &Stamp) -> Result<(), Incomplete> {
         if let Some(rule) = &self.subject {
             rule.accepts(subject).map_err(|reason| Incomplete { claim: rule.claim.to_string(), reason })?;
-            map.insert(rule.claim.to_string(), Value::from(subject));
+            let name = match &rule.claim {
+                Cow::Borrowed(name) => Name::Ours(name),
+                Cow::Owned(name) => Name::Shared(name.as_str().into()),
+            };
+            claims.insert(name, Value::from(subject));
         }
         let audience = match self.audience.as_slice() {
             [] => None,
@@ -77,7 +77,9 @@ impl Registered {
         let issuer = self.issuer.as_deref().map(|issuer| ("iss", Value::from(issuer)));
         let named = issuer.into_iter().chain(audience.map(|audience| ("aud", audience)));
         let all = named.chain(self.stamped.iter().map(|stamped| stamped.claim(stamp)));
-        map.extend(all.map(|(name, value)| (name.to_owned(), value)));
+        for (name, value) in all {
+            claims.insert(Name::Ours(name), value);
+        }
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub fn run(args: &PreviewArgs, context: &mut CliContext<'_>) -> anyhow::Result<E
         .preview(widget, &session, &PageInput::default())
         .map_err(|refusal| anyhow::anyhow!("this visitor would get no token: {refusal}"))?;
     writeln!(context.out, "Claims of widget `{}` ({}):", widget.name, widget.profile.title)?;
-    writeln!(context.out, "{:#}", Value::Object(claims.map().clone()))?;
+    writeln!(context.out, "{:#}", Value::Object(claims.map()))?;
     writeln!(context.out, "\nIn the page:\n{}", page_call(&config, widget))?;
     writeln!(context.out, "\nAt logout:\n{}", widget.profile.page_logout)?;
     Ok(Exit::Well)

@@ -232,7 +232,7 @@ fn fill(
 }
 
 fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {
-    let named = widget.beside.iter().filter_map(|name| Some((name.clone(), claims.map().get(name)?.clone())));
+    let named = widget.beside.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone())));
     named.collect()
 }
 

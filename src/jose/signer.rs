@@ -234,7 +234,7 @@ impl Signer {
     /// # Errors
     /// [`SigningFailed`] when the crypto library refuses, which a key that passed its self-test does not do.
     pub fn sign(&self, claims: &Claims) -> Result<Proof, SigningFailed> {
-        let payload = serde_json::to_vec(claims.map()).map_err(|_| SigningFailed)?;
+        let payload = serde_json::to_vec(claims).map_err(|_| SigningFailed)?;
         let payload = if self.ascii_payload { to_ascii(&payload).ok_or(SigningFailed)? } else { payload };
         let mut token = String::with_capacity(self.head.len() + payload.len() * 4 / 3 + 360);
         token.push_str(&self.head);

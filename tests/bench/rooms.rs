@@ -96,7 +96,7 @@ fn signing(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("ours", algorithm), |b| b.iter(|| signer.sign(black_box(&claims))));
         let header = Header::new(algorithm.for_verification());
         group.bench_function(BenchmarkId::new("jsonwebtoken", algorithm), |b| {
-            b.iter(|| jsonwebtoken::encode(&header, black_box(claims.map()), &encoding));
+            b.iter(|| jsonwebtoken::encode(&header, black_box(&claims), &encoding));
         });
         group.finish();
         let proof = signer.sign(&claims).unwrap();

@@ -55,7 +55,7 @@ fn fill_with(template: &str, registered: Registered, session: &Session) -> Resul
         agent: false,
         page: &page,
     };
-    template.fill(&scope, &stamp).map(|claims| claims.map().clone())
+    template.fill(&scope, &stamp).map(|claims| claims.map())
 }
 
 fn fill(template: &Value, session: &Session) -> Value {

@@ -224,7 +224,7 @@ fn in_ms(micros: u64) -> String {
 fn receives(snapshot: &Snapshot, widget: &Widget, session: &Session) -> Value {
     match snapshot.issuer.preview(widget, session, &PageInput::default()) {
         Ok(claims) => {
-            let shown = serde_json::to_string_pretty(claims.map()).unwrap_or_default();
+            let shown = serde_json::to_string_pretty(&claims).unwrap_or_default();
             json!({ "name": widget.name, "claims": shown })
         }
         Err(refusal) => json!({ "name": widget.name, "refusal": refusal.to_string() }),
