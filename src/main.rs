@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use countersign::cli::{self, Exit};
 use countersign::config::env::Mistakes;
@@ -20,11 +21,14 @@ fn main() -> ExitCode {
     };
     // One provider for every TLS connection; a second call would only say that it is there already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli::run(cli, environment(), &mut std::io::stdout())));
+    let ended = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from).and_then(
+        |runtime| {
+            let ended = runtime.block_on(cli::run(cli, environment(), &mut std::io::stdout()));
+            // A read that hangs (a network disk) would hold the end up for ever.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            ended
+        },
+    );
     match ended {
         Ok(Exit::Well) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),

@@ -22,7 +22,7 @@ use crate::login::{self, oidc};
 use crate::net::origin::Origin;
 use crate::net::outbound::Outbound;
 use crate::net::peer::{TRUSTED_PROXIES, TrustedProxies};
-use crate::observe::audit::AuditSettings;
+use crate::observe::audit::settings::AuditSettings;
 use crate::observe::logs;
 use crate::session::Authenticator;
 use crate::sources::assertion::{self, Assertion};

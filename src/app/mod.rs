@@ -1,5 +1,6 @@
 //! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
 
+mod background;
 pub mod config;
 
 use std::collections::BTreeSet;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
+use self::background::Hangups;
 use crate::app::config::Config;
 use crate::base::clock::Clock;
-use crate::config::env::Mistakes;
+use crate::config::env::{Mistake, Mistakes};
 use crate::http::admin::Admin;
 use crate::http::guard::Guard;
 use crate::http::listen::{Listener, Timeouts, serve};
@@ -23,6 +25,7 @@ use crate::issuance::verifier;
 use crate::jose::keyring::key_set;
 use crate::login::{LoginService, Report};
 use crate::observe::audit::Audit;
+use crate::observe::audit::settings::{AUDIT_LOG, AuditSettings};
 use crate::observe::metrics::{LoginLabels, ReloadLabels};
 use crate::sources::Chain;
 use crate::store::Store;
@@ -78,7 +81,7 @@ impl App {
         let names = config.admin_names.clone();
         let (login, proxies) = (config.login.clone(), config.proxies.clone());
         let (snapshot, audit, limiter) = take_apart(config, clock)?;
-        let audit = Audit::start(audit, clock.clone());
+        let audit = Audit::start(&audit, clock.clone()).map_err(no_audit)?;
         let state = Arc::new(AppState::new(snapshot, audit, limiter, clock.clone()));
         let store = login.as_ref().map(|login| login.sessions.store().clone());
         if let Some(login) = login {
@@ -127,7 +130,7 @@ impl App {
             };
             tokio::spawn(serve(listener, Timeouts::DEFAULT, answer, wait(stopped.clone())))
         });
-        let chores = tokio::spawn(chores(self.state.clone(), self.files, reread));
+        let chores = tokio::spawn(look_after(self.state.clone(), self.files, reread));
         // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
         // identity provider that is down for a moment must not take every replica with it.
         tokio::select! {
@@ -201,7 +204,11 @@ impl Listeners {
     }
 }
 
-type Taken = (Snapshot, crate::observe::audit::AuditSettings, crate::store::limits::Limiter);
+fn no_audit(problem: String) -> Mistakes {
+    Mistakes(vec![Mistake { variable: AUDIT_LOG.name.to_owned(), problem }])
+}
+
+type Taken = (Snapshot, AuditSettings, crate::store::limits::Limiter);
 
 fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
     for widget in &config.widgets {
@@ -225,24 +232,36 @@ fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
 /// How the configuration is read again when a file has changed.
 pub type ReadConfig = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-async fn chores(state: Arc<AppState>, mut files: BTreeSet<PathBuf>, reread: ReadConfig) {
+/// Its name in metrics and in the log.
+const CHORES: &str = "chores";
+
+async fn look_after(state: Arc<AppState>, files: BTreeSet<PathBuf>, reread: ReadConfig) {
+    background::supervised(&state, CHORES, || chores(&state, files.clone(), &reread)).await;
+}
+
+async fn chores(state: &AppState, mut files: BTreeSet<PathBuf>, reread: &ReadConfig) {
+    let mut hangups = Hangups::listen();
     let mut seen = fingerprint(&files).await;
     let mut since_sweep = Duration::ZERO;
     loop {
-        tokio::time::sleep(RELOAD_EVERY).await;
+        background::beat(state, CHORES);
+        let asked = hangups.within(RELOAD_EVERY).await;
+        if asked {
+            tracing::info!("asked to read and open everything anew");
+            state.audit.reopen();
+        }
         state.metrics.beat(state.clock.now());
         since_sweep += RELOAD_EVERY;
         if since_sweep >= SWEEP_EVERY {
             since_sweep = Duration::ZERO;
             state.limiter.forget_idle();
-            sweep(&state).await;
-            state.metrics.audit_lost.set(i64::try_from(state.audit.lost()).unwrap_or(i64::MAX));
+            sweep(state).await;
         }
         let now = fingerprint(&files).await;
-        if now != seen {
+        if now != seen || asked {
             // What changes while the change is being read is another change, so it is the old look that counts as seen.
             seen = now;
-            if let Some(new_files) = reload(&state, &reread).await {
+            if let Some(new_files) = reload(state, reread).await {
                 files = new_files;
             }
         }

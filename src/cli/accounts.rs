@@ -1,16 +1,19 @@
 //! `countersign accounts`: the accounts file of `LOGIN=accounts`.
 
+use std::collections::BTreeSet;
 use std::io::BufRead as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
+use super::witness::{About, Reason, Witness};
 use super::{CliContext, Exit};
 use crate::base::clock::random_bytes;
 use crate::base::secret::Encoding;
 use crate::login::accounts::file::{change, edit};
 use crate::login::accounts::store::{AccountStore, NewAccount};
+use crate::observe::audit::settings::AuditSettings;
 
 /// Which file, and what to do with it.
 #[derive(Debug, Args)]
@@ -18,6 +21,8 @@ pub struct AccountsArgs {
     /// The accounts file, as `ACCOUNTS_FILE` names it.
     #[arg(long, global = true, default_value = "accounts.jsonl", value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    reason: Reason,
     #[command(subcommand)]
     action: Action,
 }
@@ -74,11 +79,45 @@ struct NameArgs {
     username: String,
 }
 
-/// Reads or changes the file.
+impl Action {
+    /// What the audit log calls it.
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "accounts_add",
+            Self::Password(_) => "accounts_password",
+            Self::Disable(_) => "accounts_disable",
+            Self::Enable(_) => "accounts_enable",
+            Self::Remove(_) => "accounts_remove",
+            Self::List => "accounts_list",
+        }
+    }
+
+    fn username(&self) -> Option<&str> {
+        match self {
+            Self::Add(add) => Some(&add.username),
+            Self::Password(whose) => Some(&whose.username),
+            Self::Disable(whose) | Self::Enable(whose) | Self::Remove(whose) => Some(&whose.username),
+            Self::List => None,
+        }
+    }
+}
+
+/// Reads or changes the file, after writing down what is to be done.
 ///
 /// # Errors
-/// What is wrong with the file, the name or the password.
+/// What is wrong with the file, the name or the password; no record that lasts.
 pub fn run(args: &AccountsArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    let mut env = context.env();
+    let settings = AuditSettings::read(&mut env);
+    env.finish(&BTreeSet::new(), &[])?;
+    let witness = Witness::new(args.action.what(), settings, &args.reason, context)?;
+    let about = About { subject: args.action.username(), ..About::default() };
+    witness.asked(about)?;
+    let acted = act(args, context);
+    witness.done(about, acted)
+}
+
+fn act(args: &AccountsArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let file = &args.file;
     match &args.action {
         Action::Add(add) => {

@@ -14,6 +14,7 @@ pub mod serve;
 pub mod settings;
 pub mod unmask;
 pub mod verify;
+pub mod witness;
 
 use std::io::Write;
 use std::path::PathBuf;

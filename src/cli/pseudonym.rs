@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::witness::{About, Reason, Witness};
 use super::{CliContext, Exit, pick};
 use crate::claims::pseudonym::Realm;
 use crate::session::identity::Subject;
@@ -18,12 +19,14 @@ pub struct PseudonymArgs {
     /// Name of the login system, when there are several.
     #[arg(long)]
     namespace: Option<String>,
+    #[command(flatten)]
+    reason: Reason,
 }
 
-/// Prints the id under which a widget's vendor knows this visitor.
+/// Prints the id under which a widget's vendor knows this visitor, after writing down that somebody asked.
 ///
 /// # Errors
-/// Mistakes of the configuration; a subject that is none.
+/// Mistakes of the configuration; a subject that is none; no record that lasts.
 pub fn run(args: &PseudonymArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let widget = pick(&config.widgets, args.widget.as_deref())?;
@@ -31,6 +34,8 @@ pub fn run(args: &PseudonymArgs, context: &mut CliContext<'_>) -> anyhow::Result
     let namespace = args.namespace.as_deref().unwrap_or_else(|| config.shared.namespaces.of(""));
     let realm = Realm { namespace, audience: &widget.pairwise_id };
     let id: String = keys.mask(realm, &Subject::new(&args.subject)?).into();
+    let witness = Witness::new("pseudonym", config.audit.clone(), &args.reason, context)?;
+    witness.asked(About { widget: &widget.name, id: &id, subject: Some(&args.subject) })?;
     writeln!(context.out, "{id}")?;
     Ok(Exit::Well)
 }

@@ -11,6 +11,8 @@ use crate::app::{App, Listeners, ReadConfig};
 use crate::config::env::Env;
 use crate::observe::logs;
 
+/// The end of everything, counted from being told to stop: the listener's grace, the audit log's, and a little.
+const LAST_MOMENT: Duration = Duration::from_secs(40);
 /// How long the last lines of the log may take.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -19,6 +21,8 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// # Errors
 /// Every mistake of the configuration, a failed self-test, or an address that cannot be listened on.
 pub async fn run(context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+    // From here on it asks for a reload; by itself it would end the process.
+    let _hangups = signal(SignalKind::hangup())?;
     logs::start(&mut context.env(), std::io::stderr());
     let config = context.config()?;
     for warning in &config.reading.warnings {
@@ -53,6 +57,16 @@ fn announce(config: &Config, listeners: &Listeners) {
     tracing::info!(%address, %admin, widgets = widgets.join(","), sources = sources.join(","), "listening");
 }
 
+/// Whatever hangs (a disk, a store, a log), the process ends: those that wait for it would end it harder.
+fn end_by_all_means() {
+    std::thread::spawn(|| {
+        std::thread::sleep(LAST_MOMENT);
+        tracing::error!("stopped by force: something did not end in time");
+        logs::flush(LAST_LINES);
+        std::process::exit(1);
+    });
+}
+
 /// Completes when the process is told to stop.
 ///
 /// # Errors
@@ -66,5 +80,6 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: finishing the requests in flight");
+        end_by_all_means();
     })
 }

@@ -17,7 +17,7 @@ use crate::base::clock::{Clock, random_bytes};
 use crate::base::siv::KEY_BYTES;
 use crate::config::env::Env;
 use crate::jose::signer;
-use crate::observe::audit::AuditSettings;
+use crate::observe::audit::settings::AuditSettings;
 
 /// Where the clinic's site hands requests to countersign.
 pub const MOUNT: &str = "/chat-identity";

@@ -123,7 +123,6 @@ async fn ready(State(inner): State<Arc<Inner>>) -> Response {
 }
 
 async fn metrics(State(inner): State<Arc<Inner>>) -> Response {
-    inner.state.metrics.audit_lost.set(i64::try_from(inner.state.audit.lost()).unwrap_or(i64::MAX));
     let mut response = private(StatusCode::OK, TEXT, inner.state.metrics.render());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, media);

@@ -87,15 +87,8 @@ impl AppState {
     #[must_use]
     pub fn new(snapshot: Snapshot, audit: Audit, limiter: Limiter, clock: Clock) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self {
-            snapshot,
-            audit,
-            metrics: Metrics::default(),
-            limiter,
-            clock,
-            login: OnceLock::new(),
-            ids: RequestIds::default(),
-        }
+        let metrics = Metrics::new(audit.counts());
+        Self { snapshot, audit, metrics, limiter, clock, login: OnceLock::new(), ids: RequestIds::default() }
     }
 
     /// The snapshot in force. A request keeps those it began with.

@@ -42,6 +42,8 @@ pub enum Problem {
     Unreadable,
     /// The body is larger than the route takes.
     TooLarge,
+    /// What is granted cannot be recorded, so nothing is.
+    Unrecorded,
     /// Something that start-up should have found.
     Misconfigured(&'static str),
 }
@@ -105,6 +107,11 @@ impl Problem {
             Self::Refused(Refusal::Misconfigured(_)) | Self::Misconfigured(_) => {
                 row(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "The service cannot make this token")
             }
+            Self::Unrecorded => row(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "audit_unavailable",
+                "Tokens cannot be recorded at present, so there are none",
+            ),
             Self::Origin(_) => row(StatusCode::FORBIDDEN, "origin_refused", "This page may not ask for a token"),
             Self::BadRequest(_) => row(StatusCode::BAD_REQUEST, "bad_request", "The request is ambiguous"),
             Self::RateLimited(_) => {
@@ -135,6 +142,7 @@ impl Problem {
             Self::Refused(refusal) => refusal.reason(),
             Self::Origin(stranger) => stranger.reason(),
             Self::BadRequest(attack) => attack.reason(),
+            Self::Unrecorded => "audit_log",
             Self::RateLimited(_) => "visitor",
             Self::NotFound => "route",
             Self::Method(_) => "method",
@@ -157,6 +165,7 @@ impl Problem {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) => Some(*wait),
+            Self::Unrecorded => Some(SOON),
             Self::Refused(Refusal::Unavailable(outage)) => Some(outage.retry_after.unwrap_or(SOON)),
             Self::Refused(Refusal::NoTicket(ConnectorFault::Rejected(_))) => None,
             Self::Refused(Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault))) => {

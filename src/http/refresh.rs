@@ -71,7 +71,11 @@ pub async fn answer(State(state): State<Arc<AppState>>, request: Request) -> Res
         client: client_of(&state, &snapshot, &head),
         took: state.clock.monotonic().saturating_sub(began),
     };
-    state.audit.record(&record);
+    let place = state.audit.record(&record);
+    let result = match result {
+        Ok(ticket) => state.audit.written(place).await.map(|()| ticket).map_err(|_| Problem::Unrecorded),
+        refused => refused,
+    };
     let mut response = match result {
         Ok(ticket) => renewed(&ticket),
         Err(problem) => {
@@ -98,6 +102,9 @@ async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &H
     };
     if let Err(wait) = state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
+    }
+    if state.audit.room().await.is_err() {
+        return (Some(session), Err(Problem::Unrecorded));
     }
     let result = snapshot.issuer.renew(widget, &session, &ask.renewal, &ask.token).await.map_err(Problem::Refused);
     (Some(session), result)

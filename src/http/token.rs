@@ -188,7 +188,7 @@ pub async fn answer(state: &AppState, request: Request, id: &RequestId) -> Respo
         took,
     };
     let mut response = match result {
-        Ok(issued) => granted(state, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record),
+        Ok(issued) => granted(state, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record).await,
         Err(problem) => denied(state, widget, &problem, record),
     };
     if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
@@ -210,6 +210,9 @@ async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &H
     };
     if let Err(wait) = state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
+    }
+    if state.audit.room().await.is_err() {
+        return (Some(session), Err(Problem::Unrecorded));
     }
     let page = input::read(widget, head.uri.query());
     let result = snapshot.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
@@ -256,19 +259,19 @@ pub(super) fn client_of(state: &AppState, snapshot: &Snapshot, head: &Head) -> O
     client.address
 }
 
-fn granted(
+async fn granted(
     state: &AppState,
     widget: &Widget,
     issued: &Issued,
     bare: Option<HeaderValue>,
     record: Record<'_>,
 ) -> Response {
+    let token_id = issued.id.as_deref().unwrap_or_default();
+    let place = state.audit.record(&Record { token_id, expires_at: issued.expires_at.0, ..record });
+    if state.audit.written(place).await.is_err() {
+        return denied(state, widget, &Problem::Unrecorded, record);
+    }
     state.metrics.issued(&widget.name, record.source);
-    state.audit.record(&Record {
-        token_id: issued.id.as_deref().unwrap_or_default(),
-        expires_at: issued.expires_at.0,
-        ..record
-    });
     match bare {
         Some(media) => private(StatusCode::OK, media, issued.proof.reveal().to_owned()),
         None => private(StatusCode::OK, JSON, json(widget, issued)),

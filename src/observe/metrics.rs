@@ -1,5 +1,6 @@
 //! Counters and histograms, in the Prometheus text format (OpenMetrics). No label ever holds a subject, an origin or a path.
 
+mod labels;
 pub mod recent;
 mod tally;
 
@@ -8,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,42 +16,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use self::labels::{IssuedLabels, LoginLabels, RefusedLabels, ReloadLabels, TaskLabels};
 use self::recent::{Look, Recent};
 use self::tally::Tally;
 use crate::base::clock::UnixTime;
+use crate::observe::audit::AuditCounts;
 use crate::observe::logs::COUNTS;
-
-/// Which widget, by which source.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct IssuedLabels {
-    /// Widget name.
-    pub widget: String,
-    /// Source name.
-    pub source: &'static str,
-}
-
-/// Which widget, with which code, for which reason.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RefusedLabels {
-    /// Widget name; empty when none was found.
-    pub widget: String,
-    /// Stable code of the answer.
-    pub code: &'static str,
-    /// Our own word for why.
-    pub reason: &'static str,
-}
-
-impl From<(String, &'static str)> for IssuedLabels {
-    fn from((widget, source): (String, &'static str)) -> Self {
-        Self { widget, source }
-    }
-}
-
-impl From<(String, (&'static str, &'static str))> for RefusedLabels {
-    fn from((widget, (code, reason)): (String, (&'static str, &'static str))) -> Self {
-        Self { widget, code, reason }
-    }
-}
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -68,31 +38,15 @@ pub struct Metrics {
     pub fetch_metadata_absent: Counter,
     /// `Forwarded` and `X-Forwarded-For` contradicted each other.
     pub forwarded_contradictions: Counter,
-    /// Audit records that could not be kept.
-    pub audit_lost: Gauge,
     /// Reloads of changed files, by whether they took effect.
     pub reloads: Family<ReloadLabels, Counter>,
+    /// When each background task was last known to be alive, in seconds since 1970.
+    pub task_heartbeats: Family<TaskLabels, Gauge>,
+    /// Background tasks that ended and began anew.
+    pub task_restarts: Family<TaskLabels, Counter>,
     /// Logins and logouts of our own login.
     pub logins: Family<LoginLabels, Counter>,
     pulse: Mutex<Recent>,
-}
-
-/// What happened at our own login.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct LoginLabels {
-    /// `login`, `logout` or `back_channel_logout`.
-    pub what: &'static str,
-    /// `granted`, `refused` or `unavailable`.
-    pub outcome: &'static str,
-    /// Our own word for why.
-    pub reason: &'static str,
-}
-
-/// How a reload ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReloadLabels {
-    /// `applied` or `refused`.
-    pub outcome: &'static str,
 }
 
 /// Upper bounds of the latency buckets in seconds: from a local decision to a slow upstream.
@@ -100,6 +54,14 @@ const BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::new(&AuditCounts::default())
+    }
+}
+
+impl Metrics {
+    /// Everything at nought, but for what the audit log counts.
+    #[must_use]
+    pub fn new(audit: &AuditCounts) -> Self {
         let mut registry = Registry::with_prefix("countersign");
         let issued = Family::default();
         registry.register("tokens_issued", "Tokens issued", issued.clone());
@@ -121,12 +83,17 @@ impl Default for Metrics {
             "Requests whose Forwarded and X-Forwarded-For differ",
             forwarded_contradictions.clone(),
         );
-        let audit_lost = Gauge::default();
-        registry.register("audit_records_lost", "Audit records that could not be written", audit_lost.clone());
+        registry.register("audit_records_lost", "Audit records that could not be written", audit.lost.clone());
+        registry.register("audit_records_summed", "Audit records written as part of a sum", audit.summed.clone());
+        registry.register("audit_records_waiting", "Grants whose records wait", audit.waiting.clone());
         registry.register("log_lines_lost", "Log lines that nobody took", COUNTS.lost.clone());
         registry.register("log_lines_left_out", "Log lines like many others", COUNTS.left_out.clone());
         let reloads = Family::default();
         registry.register("config_reloads", "Reloads of changed files", reloads.clone());
+        let task_heartbeats = Family::default();
+        registry.register("task_heartbeat_seconds", "When a background task was last alive", task_heartbeats.clone());
+        let task_restarts = Family::default();
+        registry.register("task_restarts", "Background tasks that ended and began anew", task_restarts.clone());
         let logins = Family::default();
         registry.register("logins", "Logins and logouts of our own login", logins.clone());
         Self {
@@ -139,15 +106,14 @@ impl Default for Metrics {
             in_flight,
             fetch_metadata_absent,
             forwarded_contradictions,
-            audit_lost,
             reloads,
+            task_heartbeats,
+            task_restarts,
             logins,
             pulse: Mutex::default(),
         }
     }
-}
 
-impl Metrics {
     /// Counts one token of this widget by this source.
     pub fn issued(&self, widget: &str, source: &'static str) {
         self.issued.count(widget, source);

@@ -9,7 +9,7 @@ use countersign::app::config::Config;
 use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::peer::Peer;
-use countersign::observe::audit::AuditSettings;
+use countersign::observe::audit::settings::AuditSettings;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Map, Value};

@@ -5,12 +5,14 @@
 
 mod answers;
 mod assertion;
+mod audit;
 mod bearer;
 mod chain;
 mod claims;
 mod config;
 mod console;
 mod cookies;
+mod deeds;
 mod demo;
 mod deploy;
 mod direct_line;

@@ -53,3 +53,54 @@ async fn visitors_are_sent_here_once_the_identity_providers_keys_are() {
     served.await.unwrap().unwrap();
     assert_eq!(readiness(&admin).await, StatusCode::SERVICE_UNAVAILABLE, "it has stopped");
 }
+
+/// A service that runs, on a port of its own; dropping the sender stops it.
+fn served(app: countersign::app::App, reread: ReadConfig) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(async move {
+        let public = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        app.serve(Listeners { public, admin: None }, reread, async { drop(stopped.await) }).await.unwrap();
+    });
+    (stop, served)
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn hang_up() {
+    let pid = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn sighup_reloads_and_ends_nobody() {
+    let app = House::behind_proxy(&[]).app;
+    let state = app.state.clone();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    let reread: ReadConfig = Box::new(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Err(Mistakes(Vec::new()))
+    });
+    let (stop, served) = served(app, reread);
+    until(|| state.metrics.render().contains("countersign_task_heartbeat_seconds{task=\"chores\"}")).await;
+    hang_up();
+    until(|| asked.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    drop(stop);
+    served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_background_task_that_panics_begins_anew_and_is_counted() {
+    let app = House::behind_proxy(&[]).app;
+    let state = app.state.clone();
+    let (stop, served) = served(app, Box::new(|| panic!("a fault of ours")));
+    until(|| state.metrics.render().contains("countersign_task_heartbeat_seconds{task=\"chores\"}")).await;
+    hang_up();
+    until(|| state.metrics.render().contains("countersign_task_restarts_total{task=\"chores\"} 1")).await;
+    drop(stop);
+    served.await.unwrap();
+}

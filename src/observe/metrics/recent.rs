@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::RefusedLabels;
+use super::labels::RefusedLabels;
 use crate::base::clock::UnixTime;
 
 /// How many are kept: a quarter of an hour, a beat every five seconds.

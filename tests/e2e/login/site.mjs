@@ -143,8 +143,12 @@ export function accounts(more = {}) {
     const file = join(folder, 'accounts.jsonl');
     const added = spawnSync(
       BINARY,
-      ['accounts', 'add', 'ann', '--name', 'Ann Berg', '--subject', 'P20417', '--file', file],
-      { input: `${PASSWORD}\n`, env: {}, encoding: 'utf8' },
+      ['accounts', 'add', 'ann', '--name', 'Ann Berg', '--subject', 'P20417', '--file', file, '--reason', 'test'],
+      {
+        input: `${PASSWORD}\n`,
+        env: { AUDIT_LOG: join(folder, 'audit.jsonl'), AUDIT_KEY: randomBytes(32).toString('base64url') },
+        encoding: 'utf8',
+      },
     );
     if (added.status !== 0) throw new Error(added.stderr);
     return { LOGIN: 'accounts', LOGIN_TITLE: 'Log in to Example Hospital', ACCOUNTS_FILE: file, ...more };

@@ -21,7 +21,7 @@ FOUR_HOURS = 4 * 60 * 60
 
 def mint(*visitor):
     command = [os.environ["BIN"], "mint", "--env-file", os.environ["ENV_FILE"]]
-    command += ["--widget", "medchat", "--yes-really-mint", *visitor]
+    command += ["--widget", "medchat", "--yes-really-mint", "--reason", "test", *visitor]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -504,9 +504,12 @@ async fn a_change_of_the_file_takes_effect_and_forgives_nothing() {
 }
 
 async fn command(line: &[&str]) -> anyhow::Result<String> {
-    let args = std::iter::once("countersign").chain(line.iter().copied()).map(Into::into);
+    let line = [&["countersign"], line, &["--reason", "a test"]].concat();
+    let file = line.iter().skip_while(|word| **word != "--file").nth(1).unwrap();
+    let vars = [("AUDIT_LOG", format!("{file}.audit")), ("AUDIT_KEY", crate::deeds::AUDIT_KEY.to_owned())];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let mut out = Vec::new();
-    cli::run(cli::parse(args)?, Vec::new(), &mut out).await?;
+    cli::run(cli::parse(line.iter().copied().map(Into::into))?, vars, &mut out).await?;
     Ok(String::from_utf8(out)?)
 }
 
