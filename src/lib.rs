@@ -4,7 +4,7 @@
 //! and answers with a short-lived signed proof of identity in exactly the format the chat widget's vendor verifies. Secrets
 //! never reach the browser.
 //!
-//! # The tour, in request order
+//! # A request's way
 //!
 //! ```text
 //! request head -> Session -> (Ticket) -> Claims -> Proof -> response
@@ -12,31 +12,45 @@
 //!
 //! Each step can be made only from the step before it.
 //!
-//! 1. A request enters through [`http`]: its `listen` keeps connections bounded, its `guard` refuses requests that spell an
-//!    identity header twice or otherwise, its `origin` decides which pages may ask, and its `token` is the one place that
-//!    reveals a token's text. What the network's words mean is decided in [`net`]: cookies, origins, clients' addresses.
-//! 2. [`issuance`] decides. It asks the [`sources`] for a [`session`]: an identity vouched for until a moment, nobody, or an
-//!    outage, and the types keep the three apart. JSON of others becomes an identity by a mapping. Whatever somebody else
-//!    signed is checked in one place, [`jose`], with keys that are kept current there.
-//! 3. The [`widget`] is a vendor's profile (from the shelf of presets) bound to this organisation's keys and policy. A
-//!    ticket is what a vendor's own server gave us for the conversation, through a [`connector`].
-//! 4. [`claims`] fills the template: pure, typed, checked at start. [`jose`] holds the private keys and turns claims into a
-//!    proof. The visitor's id may be a pseudonym that only this organisation can read back.
-//! 5. Where nobody is logged in yet, [`login`] is a login of our own, with its sessions. What outlives a request is in the
-//!    [`store`]: session records under hashed names, in a file or on a server, and the allowances of visitors.
-//! 6. [`observe`] writes down every decision and counts.
+//! 1. `http/listen.rs` accepts the connection, within bounds of number and time, and notes who the peer is.
+//! 2. `http/service.rs` takes one snapshot for the whole request, finds its route, and lets `http/guard.rs` refuse headers
+//!    that could be read two ways, the same for every route.
+//! 3. `http/token.rs` asks `http/origin.rs` whether this page may ask.
+//! 4. [`issuance`] asks the [`sources`], in their order, for a [`session`]: somebody until a moment, nobody, or an outage,
+//!    which the types keep apart. JSON of others becomes an identity by a mapping.
+//! 5. What somebody else signed is verified in [`jose`]; whoever must be called is called through [`net`], within a deadline.
+//!    Where nobody is logged in yet, [`login`] is a login of our own, with its sessions in the [`store`].
+//! 6. The [`widget`], a vendor's profile bound to this organisation's keys, says by its policy who may have a token, and the
+//!    allowance in the [`store`] whether it is too soon for another.
+//! 7. A [`connector`] fetches the vendor's own token for the conversation, where the widget has one.
+//! 8. [`claims`] fills the template, pure and typed, and lays the registered claims over it; the subject may become a pseudonym.
+//! 9. [`jose`]'s signer, which alone holds private keys, turns the claims into a proof.
+//! 10. `http/token.rs` writes its text into the answer, or `http/problem.rs` the refusal; [`observe`] records and counts it.
 //!
-//! # The doors
+//! # A setting's way
 //!
-//! Seven powers have one door each, kept by clippy's bans: time and chance ([`base::clock`]), the process environment (`main.rs`
-//! hands it to [`config::env`]), the outbound network ([`net::outbound`]), private keys ([`jose::signer`]), a token's text (`http/token.rs` and
-//! `cli/mint.rs`), secret text ([`base::secret`]), and the status we answer with (`http/problem.rs`).
+//! 1. Its wing declares it once: the variable, its default, a sample, how it is read, and what it means ([`config`]).
+//! 2. `main.rs` hands the process environment to [`cli`], which puts the file of `--env-file` under it.
+//! 3. [`config::env`] finds the value, under any of its names, or in the file that `NAME_FILE` names.
+//! 4. The wing's reader makes a typed value of it, or names what is wrong; reading goes on, so that one start names all mistakes.
+//! 5. `app/config.rs` puts the wings' settings together and checks what depends on several of them.
+//! 6. `check` and `preview` stop here, and show what takes effect.
+//! 7. [`app`] builds the parts of the service from them: clients, stores, keys, tested once before anybody is served.
+//! 8. `http` holds them as one snapshot, which a request takes as it comes in.
+//! 9. When a file that a setting names changes, all of this is done again, and the snapshot is swapped as a whole, or not at all.
+//! 10. `.env.example` and `countersign settings` are printed from the declarations; `tests/it/docs.rs` keeps them the same.
+//!
+//! # Powers that one module each has
+//!
+//! Kept by clippy's bans: time and chance ([`base::clock`]), the process environment (`main.rs` hands it to [`config::env`]),
+//! the outbound network ([`net::outbound`]), private keys ([`jose::signer`]), a token's text (`http/token.rs` and
+//! `cli/mint.rs`), secret text ([`base::secret`]), and the status of an answer (`http/problem.rs`).
 //!
 //! # From the outside in
 //!
-//! [`cli`] has one file per command. [`app`] composes every wing's settings (read with [`config`]) and turns them into a
-//! running service; every start-up failure happens there. [`demo`] is a host site and a chat vendor to try everything out.
-//! [`base`] is what everything stands on.
+//! [`cli`] has one file per command. [`app`] composes every wing's settings and turns them into a running service; every
+//! start-up failure happens there. [`http`] is what the network sees. [`demo`] is a host site and a chat vendor to try
+//! everything out. [`base`] is what everything stands on.
 //!
 //! `tests/it/floorplan.rs` holds the order of the wings: a wing imports from those below it only, and no files import each
 //! other in a circle. [`threat_model`] is what all of this is for: who attacks what, the rules against it, and their tests.

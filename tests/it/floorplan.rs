@@ -188,7 +188,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_plan_and_the_house_name_the_same_wings() {
+fn the_plan_and_the_source_name_the_same_wings() {
     let mut built: Vec<String> =
         fs::read_dir(root()).unwrap().map(|entry| module(&entry.unwrap().path()).remove(0)).collect();
     built.retain(|name| !["lib", "main", "browser", "threat_model"].contains(&name.as_str()));
