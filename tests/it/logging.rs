@@ -58,6 +58,21 @@ fn a_flood_of_one_kind_hides_no_other_kind() {
     assert_eq!(lines_of(&log, "other"), 1);
 }
 
+/// As in a running service, and unlike the other tests: one subscriber, that every thread logs to.
+#[test]
+fn a_flood_of_lines_ends_no_process() {
+    let (clock, _) = Clock::manual(START);
+    let log = Log::default();
+    let (filter, writer) = (Targets::new().with_default(LevelFilter::INFO), log.clone());
+    let subscriber =
+        logs::subscriber(filter, false, Arc::new(Throttle::new(clock, Counter::default())), move || writer.clone());
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    for _ in 0..3 * LINES {
+        tracing::info!("a line of a flood");
+    }
+    assert_eq!(lines_of(&log, "a line of a flood"), LINES);
+}
+
 #[test]
 fn kinds_without_end_are_held_back_too() {
     let (throttle, left_out, hands, log, _guard) = log();
