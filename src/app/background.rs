@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::http::AppState;
+use crate::http::state::AppState;
 use crate::observe::metrics::TaskLabels;
 
 /// How long a task that ended rests before it begins anew.

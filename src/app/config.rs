@@ -13,7 +13,8 @@ use crate::connector;
 use crate::http::admin::{ADMIN_HOSTS, AdminNames};
 use crate::http::listen::Address;
 use crate::http::origin::OriginRules;
-use crate::http::token::TokenRules;
+use crate::http::routes::Routes;
+use crate::http::rules::TokenRules;
 use crate::issuance::Issuer;
 use crate::jose::keyring::Keyring;
 use crate::login::accounts::Accounts;
@@ -147,6 +148,8 @@ pub struct Config {
     pub proxies: TrustedProxies,
     /// The widgets.
     pub widgets: Vec<Widget>,
+    /// Where every path leads.
+    pub routes: Routes,
     /// What the widgets share.
     pub shared: Shared,
     /// The sources and the issuer over them.
@@ -195,18 +198,20 @@ impl Config {
         let proxies = TrustedProxies::read(&mut env);
         let outbound = Outbound::read(&mut env);
         let unix = matches!(listen, Some(Address::Unix(_)));
-        let login = login::Settings::read(&mut env, public_url.as_ref(), &other_origins, &outbound, clock);
-        let mut login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
+        let login = login::Settings::read(&mut env, public_url.as_ref(), &outbound, clock);
+        let login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
         let chain = read_chain(&mut env, &outbound, &proxies, unix, clock, login.as_ref());
         origins.page_headers = chain.sent_by_pages().chain(token.required_header().cloned()).collect();
         let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
         check_namespaces(&mut env, &shared.namespaces, &chain);
         let widgets = Widget::read_all(&mut env, &shared);
         token.check_aliases(&mut env, &widgets);
-        if let Some(login) = &mut login {
-            login
-                .settings
-                .listen_to(widgets.iter().flat_map(|widget| &widget.origins).map(|(origin, _)| origin.clone()));
+        let mount = public_url.as_ref().map(mount).unwrap_or_default();
+        let (routes, conflicts) = Routes::new(&mount, &token, &widgets, login.is_some());
+        for conflict in conflicts {
+            env.mistake_in(conflict.setting, &conflict.problem);
+        }
+        if let Some(login) = &login {
             warn_of_shared_address(&mut env, login, &proxies, unix);
         }
         let skew = Issuer::read_skew(&mut env);
@@ -224,6 +229,7 @@ impl Config {
             token,
             proxies,
             widgets,
+            routes,
             shared,
             issuer: Issuer::new(chain, clock.clone(), skew),
             login,
@@ -237,8 +243,12 @@ impl Config {
     /// The path under which the organisation's site routes to us, without a trailing slash; empty at the root.
     #[must_use]
     pub fn mount(&self) -> String {
-        self.public_url.as_ref().map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+        self.public_url.as_ref().map(mount).unwrap_or_default()
     }
+}
+
+fn mount(url: &Url) -> String {
+    url.path().trim_end_matches('/').to_owned()
 }
 
 fn read_shared(

@@ -19,15 +19,15 @@ use crate::config::env::{Mistake, Mistakes};
 use crate::http::admin::Admin;
 use crate::http::guard::Guard;
 use crate::http::listen::{Listener, Timeouts, serve};
-use crate::http::{AppState, HttpService, Snapshot};
+use crate::http::service::HttpService;
+use crate::http::state::{AppState, Snapshot};
 use crate::issuance::Widgets;
 use crate::issuance::verifier;
 use crate::jose::keyring::key_set;
-use crate::login::{LoginService, Report};
+use crate::login::{LoginLimits, LoginService};
 use crate::observe::audit::Audit;
 use crate::observe::audit::settings::{AUDIT_LOG, AuditSettings};
-use crate::observe::metrics::{LoginLabels, ReloadLabels};
-use crate::sources::Chain;
+use crate::observe::metrics::ReloadLabels;
 use crate::store::Store;
 
 /// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
@@ -76,21 +76,14 @@ impl App {
     /// # Errors
     /// [`StartError::SelfTest`] when a key does not sign what its own verifier accepts.
     pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
-        let mount = config.mount();
         let files = config.reading.files.clone();
         let names = config.admin_names.clone();
-        let (login, proxies) = (config.login.clone(), config.proxies.clone());
-        let (snapshot, audit, limiter) = take_apart(config, clock)?;
+        let limits = Arc::new(LoginLimits::new(clock));
+        let (snapshot, audit, limiter) = take_apart(config, &limits, clock)?;
         let audit = Audit::start(&audit, clock.clone()).map_err(no_audit)?;
-        let state = Arc::new(AppState::new(snapshot, audit, limiter, clock.clone()));
-        let store = login.as_ref().map(|login| login.sessions.store().clone());
-        if let Some(login) = login {
-            let report = report_to(&state);
-            let service =
-                LoginService::new(login.settings, login.sessions, proxies, clock, report).map_err(StartError::Login)?;
-            let _ = state.login.set(Arc::new(service));
-        }
-        let service = HttpService::new(state.clone(), &mount);
+        let store = snapshot.login.as_ref().map(|login| login.sessions.store().clone());
+        let state = Arc::new(AppState::new(snapshot, audit, limiter, limits, clock.clone()));
+        let service = HttpService::new(state.clone());
         let admin = Admin::new(state.clone(), names);
         Ok(Self { state, service, admin, store, files })
     }
@@ -161,15 +154,15 @@ const WARM_AGAIN: [Duration; 4] =
 /// Fetches what can be fetched before the first visitor comes, and does not give up.
 async fn warm(state: &AppState) {
     let mut pauses = WARM_AGAIN.into_iter().chain(std::iter::repeat(WARM_AGAIN[3]));
-    while !warm_once(state, state.snapshot().issuer.chain()).await {
+    while !warm_once(&state.snapshot()).await {
         tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 
 /// Whether everybody who must be asked about visitors has answered.
-async fn warm_once(state: &AppState, chain: &Chain) -> bool {
-    let sources = chain.warm().await.map_err(|outage| (outage.source_name, outage.reason));
-    let login = match state.login.get() {
+async fn warm_once(snapshot: &Snapshot) -> bool {
+    let sources = snapshot.issuer.chain().warm().await.map_err(|outage| (outage.source_name, outage.reason));
+    let login = match &snapshot.login {
         Some(service) => service.warm().await.map_err(|reason| ("login", reason)),
         None => Ok(()),
     };
@@ -210,19 +203,24 @@ fn no_audit(problem: String) -> Mistakes {
 
 type Taken = (Snapshot, AuditSettings, crate::store::limits::Limiter);
 
-fn take_apart(config: Config, clock: &Clock) -> Result<Taken, StartError> {
+fn take_apart(config: Config, limits: &Arc<LoginLimits>, clock: &Clock) -> Result<Taken, StartError> {
     for widget in &config.widgets {
         let tested = verifier::self_test(widget, clock);
         tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
     }
+    let mount = config.mount();
+    let login = config.login.map(|login| LoginService::new(login.settings, login.sessions, limits, clock));
+    let login = login.transpose().map_err(StartError::Login)?.map(Arc::new);
     let snapshot = Snapshot {
-        mount: config.mount(),
+        mount,
+        login,
         guard: Guard::new(config.issuer.chain().guarded()),
         key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
         issuer: config.issuer,
         widgets: Widgets::new(config.widgets),
         origins: config.origins,
         token: config.token,
+        routes: config.routes,
         proxies: config.proxies,
         reading: config.reading,
     };
@@ -288,24 +286,20 @@ pub async fn reload(state: &AppState, reread: &ReadConfig) -> Option<BTreeSet<Pa
 async fn replace(state: &AppState, reread: &ReadConfig) -> Result<BTreeSet<PathBuf>, StartError> {
     let config = reread()?;
     let files = config.reading.files.clone();
-    let (login, proxies) = (config.login.clone(), config.proxies.clone());
-    let (snapshot, ..) = take_apart(config, &state.clock)?;
-    if let Some(login) = &login {
+    let (snapshot, ..) = take_apart(config, &state.login_limits, &state.clock)?;
+    if let Some(login) = &snapshot.login {
         login.sessions.store().open().await.map_err(StartError::Store)?;
     }
-    warm_for_a_while(state, snapshot.issuer.chain()).await;
-    if let (Some(service), Some(login)) = (state.login.get(), login) {
-        service.replace(login.settings, login.sessions, proxies).map_err(StartError::Login)?;
-    }
+    warm_for_a_while(&snapshot).await;
     state.replace(snapshot);
     Ok(files)
 }
 
 /// New sources begin with nothing in their caches. While somebody who must be asked is down, the old ones with what they
 /// remember are the better ones, but not for long: the change may be a key that must not be used any more.
-async fn warm_for_a_while(state: &AppState, chain: &Chain) {
+async fn warm_for_a_while(snapshot: &Snapshot) {
     for pause in WARM_AGAIN {
-        if warm_once(state, chain).await {
+        if warm_once(snapshot).await {
             return;
         }
         tokio::time::sleep(pause).await;
@@ -314,21 +308,11 @@ async fn warm_for_a_while(state: &AppState, chain: &Chain) {
 
 /// Forgets sessions that have ended and attempts that are long past.
 async fn sweep(state: &AppState) {
-    let Some(service) = state.login.get() else { return };
-    service.forget_idle();
-    if let Err(down) = service.store().sweep().await {
+    state.login_limits.forget_idle();
+    let Some(login) = &state.snapshot().login else { return };
+    if let Err(down) = login.sessions.store().sweep().await {
         tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
     }
-}
-
-/// Writes down and counts what happens at our own login.
-fn report_to(state: &Arc<AppState>) -> Report {
-    let (audit, logins) = (state.audit.clone(), state.metrics.logins.clone());
-    Arc::new(move |event| {
-        let labels = LoginLabels { what: event.what, outcome: event.outcome, reason: event.reason };
-        logins.get_or_create(&labels).inc();
-        audit.event(event);
-    })
 }
 
 async fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {

@@ -14,15 +14,15 @@ use super::patients::{PATIENTS, SignedIn};
 use super::settings::MOUNT;
 use super::site::Site;
 use crate::http::headers::{JSON, private};
+use crate::http::origin::sent_by_page_of;
 use crate::http::problem::Problem;
-use crate::net::origin;
 
 /// How long a thief stays.
 const THEFT: Duration = Duration::from_mins(1);
 
 /// What a page gets that was fetched over plain HTTP.
 pub async fn plain_http(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+    if !sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let result = site.downgrade.attempt(headers.get(COOKIE)).await;
@@ -36,7 +36,7 @@ pub async fn thief(
     Path(widget): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+    if !sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let victim = SignedIn::of(&session, &site.clock).await.map(|(_, patient)| patient.number);

@@ -23,6 +23,7 @@ use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
 use super::site::Site;
 use crate::http::headers::{JSON, private};
+use crate::http::origin::sent_by_page_of;
 use crate::http::page::{Asset, html};
 use crate::http::problem::Problem;
 use crate::net::origin;
@@ -169,7 +170,7 @@ async fn login(
     headers: HeaderMap,
     Form(given): Form<Credentials>,
 ) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+    if !sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let Some(patient) = Patient::with(&given.login, &given.password) else {
@@ -194,7 +195,7 @@ async fn logout(
     Query(choice): Query<Choice>,
     headers: HeaderMap,
 ) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+    if !sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     if let Some((_, patient)) = SignedIn::of(&session, &site.clock).await {
@@ -233,7 +234,7 @@ struct Wait {
 /// Puts every clock of the demo forward, so that nobody has to wait for a token to end. The pages hear it as an event, and
 /// put theirs forward by as much.
 async fn put_forward(State(site): State<Arc<Site>>, headers: HeaderMap, Form(wait): Form<Wait>) -> Response {
-    if !origin::sent_by_page_of(&site.at.clinic, &headers) {
+    if !sent_by_page_of(&site.at.clinic, &headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let span = Duration::from_secs(wait.seconds).min(FURTHEST);

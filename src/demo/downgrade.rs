@@ -11,7 +11,7 @@ use crate::app::StartError;
 use crate::app::config::Config;
 use crate::base::clock::Clock;
 use crate::config::env::Env;
-use crate::http::HttpService;
+use crate::http::service::HttpService;
 
 const SITE: &str = "www.harbour-clinic.example";
 

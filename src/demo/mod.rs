@@ -29,9 +29,9 @@ use tower_sessions::MemoryStore;
 
 use crate::app::StartError;
 use crate::base::clock::Clock;
-use crate::http::AppState;
 use crate::http::admin::Admin;
 use crate::http::listen::{Listener, Timeouts, serve};
+use crate::http::state::AppState;
 use clinic::Clinic;
 use directline::Double;
 use downgrade::Downgrade;

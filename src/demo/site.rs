@@ -10,7 +10,8 @@ use super::Addresses;
 use super::downgrade::Downgrade;
 use super::events::Events;
 use crate::base::clock::{Clock, Forward};
-use crate::http::{AppState, HttpService};
+use crate::http::service::HttpService;
+use crate::http::state::AppState;
 
 /// The site, as its handlers see it.
 #[derive(Debug)]

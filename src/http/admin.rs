@@ -17,9 +17,10 @@ use serde::Deserialize;
 use tower::ServiceExt as _;
 
 use crate::config::env::{Env, Var};
-use crate::http::AppState;
 use crate::http::headers::private;
 use crate::http::page::Asset;
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
 use crate::net::origin;
 
 /// Names of this listener.
@@ -75,7 +76,7 @@ impl Admin {
         let probe = matches!(request.uri().path(), "/live" | "/ready");
         if !probe && !self.inner.names.include(request.headers()) {
             let hint = "This listener does not go by that name. Ask by address or as localhost, or list the name in ADMIN_HOSTS.\n";
-            return private(StatusCode::MISDIRECTED_REQUEST, TEXT, hint);
+            return private(Problem::Misdirected.status(), TEXT, hint);
         }
         self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     }
@@ -117,7 +118,7 @@ async fn ready(State(inner): State<Arc<Inner>>) -> Response {
     let (status, text) = if inner.ready.load(Ordering::SeqCst) {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        (Problem::NotReady.status(), "not ready\n")
     };
     private(status, TEXT, text)
 }

@@ -1,7 +1,6 @@
 //! The few things a page may say about itself: not identity, and only where the operator lets it (T-6).
 
-use url::form_urlencoded;
-
+use super::form::only;
 use crate::claims::PageInput;
 use crate::widget::{PageMay, Widget};
 
@@ -13,16 +12,12 @@ const TAG_MAX: usize = 35;
 #[must_use]
 pub fn read(widget: &Widget, query: Option<&str>) -> PageInput {
     let Some(query) = query.filter(|_| widget.page_may != PageMay::default()) else { return PageInput::default() };
-    let locale = widget.page_may.locale.then(|| one(query, "locale")).flatten().filter(|tag| is_language_tag(tag));
-    let degrees = |name, most: f64| one(query, name).and_then(|t| t.parse::<f64>().ok()).filter(|d| d.abs() <= most);
+    let locale =
+        widget.page_may.locale.then(|| only(query.as_bytes(), "locale")).flatten().filter(|tag| is_language_tag(tag));
+    let degrees =
+        |name, most: f64| only(query.as_bytes(), name).and_then(|t| t.parse::<f64>().ok()).filter(|d| d.abs() <= most);
     let location = widget.page_may.location.then(|| degrees("lat", 90.0).zip(degrees("long", 180.0))).flatten();
     PageInput { locale, location }
-}
-
-fn one(query: &str, name: &str) -> Option<String> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| n == name).map(|(_, value)| value);
-    let first = values.next()?;
-    values.next().is_none().then(|| first.into_owned())
 }
 
 /// The shape of a language tag (RFC 5646 section 2.1): letters, then subtags of up to eight letters and digits.

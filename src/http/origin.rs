@@ -1,15 +1,9 @@
-//! Which pages may ask for a token, by Fetch Metadata with the exact `Origin` as fallback (facts B-3 to B-6).
+//! Whose page sent a request, by Fetch Metadata with the exact `Origin` as fallback (B-3 to B-6). Every route asks here.
 
-use axum::body::Body;
-use axum::response::Response;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_TYPE, ORIGIN,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::ORIGIN;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::headers::{JSON, private, share_with};
-use super::problem::Problem;
 use crate::config::env::{Env, Var};
 use crate::net::origin::Origin;
 use crate::widget::Listed;
@@ -37,7 +31,8 @@ pub const ALLOW_CROSS_SITE: Var = Var::new(
 );
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+/// Whether somebody clicked, or a script asked.
+pub const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What holds for every widget.
@@ -50,9 +45,6 @@ pub struct OriginRules {
     /// What pages of listed origins may send beside what any page may.
     pub page_headers: Vec<HeaderName>,
 }
-
-/// Headers that any listed page may send.
-const PAGE_HEADERS: &str = "Accept, Content-Type, X-Requested-By, X-Request-Id";
 
 /// Why a page may not ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -118,35 +110,37 @@ impl OriginRules {
         if url.is_some() && (own.is_none() || !plain) {
             env.mistake_in(&PUBLIC_URL, "is not an address such as https://www.example.org/chat-identity");
         }
+        if let Some(path) = env.text(&PUBLIC_URL).as_deref().and_then(odd_path) {
+            let problem = format!(
+                "has the path `{path}`, which not every proxy reads alike: plain segments of letters, digits, `-`, `_`, `.` and `~` are wanted, without dot segments, doubled slashes, encoding or braces"
+            );
+            env.mistake_in(&PUBLIC_URL, &problem);
+        }
         let listed: Vec<Origin> = env.list(&ALLOWED_ORIGINS);
         let cross_site = env.flag(&ALLOW_CROSS_SITE);
         (url, listed, Self { own, cross_site, page_headers: Vec::new() })
     }
 
-    /// Answers the question a browser asks before a listed page's request: without a session, and for nobody else
-    /// (CORS-1).
+    /// Pages of this origin, and no others.
     #[must_use]
-    pub fn preflight(&self, others: &[Listed], methods: &'static str, headers: &HeaderMap) -> Response {
-        let Some(origin) = listed_origin(others, headers) else {
-            return Problem::Origin(OriginError::NotListed).response();
-        };
-        let mut response = private(StatusCode::NO_CONTENT, JSON, Body::empty());
-        let headers = response.headers_mut();
-        headers.remove(CONTENT_TYPE);
-        share_with(headers, &origin, self.cross_site);
-        headers.insert(ALLOW, HeaderValue::from_static(methods));
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers());
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        response
+    pub fn only(own: Origin) -> Self {
+        Self { own: Some(own), ..Self::default() }
     }
 
-    /// Whether the page that made this request may ask, where pages of our own origin and of these others may.
+    /// Whether the page that made this request may fetch an answer, where pages of our own origin and of these others may.
     ///
     /// # Errors
     /// [`OriginError`] when it may not.
     pub fn admit(&self, others: &[Listed], headers: &HeaderMap) -> Result<RequestOrigin, OriginError> {
         check_is_fetch(headers)?;
+        self.sender(others, headers)
+    }
+
+    /// Whose page sent this request, whether a script, a form or a link made it (S-4).
+    ///
+    /// # Errors
+    /// [`OriginError`] when it is neither of our own origin nor of these others.
+    pub fn sender(&self, others: &[Listed], headers: &HeaderMap) -> Result<RequestOrigin, OriginError> {
         let origin = one(headers, &ORIGIN)?;
         if origin == Some(b"null") {
             return Err(OriginError::Opaque);
@@ -163,14 +157,35 @@ impl OriginRules {
         }
     }
 
-    fn allowed_headers(&self) -> HeaderValue {
-        let all = self.page_headers.iter().fold(PAGE_HEADERS.to_owned(), |all, name| format!("{all}, {name}"));
-        HeaderValue::try_from(all).unwrap_or(HeaderValue::from_static(PAGE_HEADERS))
+    /// The origin of this text, when pages of it may ask.
+    #[must_use]
+    pub fn known<'a>(&'a self, others: &'a [Listed], text: &str) -> Option<&'a Origin> {
+        let listed = others.iter().map(|(origin, _)| origin);
+        self.own.iter().chain(listed).find(|origin| origin.is(text.as_bytes()))
     }
 
     fn is_own(&self, origin: Option<&[u8]>) -> bool {
         self.own.as_ref().zip(origin).is_some_and(|(own, sent)| own.is(sent))
     }
+}
+
+/// The path of an address, when it is not plain: a path that somebody tidies on the way would not be found under it.
+fn odd_path(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let path = rest.find(['/', '\\']).map_or("", |at| rest.split_at(at).1);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+    let sound = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
+    let inside = path.strip_prefix('/').unwrap_or(path);
+    let inside = inside.strip_suffix('/').unwrap_or(inside);
+    (!inside.is_empty() && !inside.split('/').all(sound)).then_some(path)
+}
+
+/// Whether a page of this one origin sent the request.
+#[must_use]
+pub fn sent_by_page_of(origin: &str, headers: &HeaderMap) -> bool {
+    let own = origin.parse().ok();
+    own.is_some_and(|own| OriginRules::only(own).sender(&[], headers) == Ok(RequestOrigin::Own))
 }
 
 /// The listed origin that made this request, ready to be echoed: in preflights, which carry no session and get none, and on

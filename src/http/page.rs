@@ -1,11 +1,11 @@
-//! Pages for people, the console's and the demo's: filled by a template that escapes every value, under a policy that lets
+//! Pages for people, the login's, the console's and the demo's: filled by a template that escapes every value, under a policy that lets
 //! nothing run but our own files.
 
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, Output, Value as Shown};
 use serde_json::Value;
 
 use super::headers::private;
@@ -46,7 +46,8 @@ impl Asset {
 pub fn html(status: StatusCode, policy: &str, template: &str, values: &Value) -> Response {
     let mut engine = Environment::new();
     engine.set_auto_escape_callback(|_| AutoEscape::Html);
-    let text = match engine.render_str(template, minijinja::Value::from(Serde(values))) {
+    engine.set_formatter(|out, _, value| write_escaped(out, value));
+    let text = match engine.render_str(template, Shown::from(Serde(values))) {
         Ok(text) => text,
         Err(problem) => {
             tracing::error!(%problem, "a page could not be filled");
@@ -61,4 +62,27 @@ pub fn html(status: StatusCode, policy: &str, template: &str, values: &Value) ->
     // Under `no-referrer` a browser sends forms with `Origin: null`, which no rule can tell from a stranger's.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// Every value as it may stand in an element or in a quoted attribute. A slash stays what it is, so that an address in a page
+/// can be read.
+fn write_escaped(out: &mut Output<'_>, value: &Shown) -> Result<(), minijinja::Error> {
+    let text = value.to_string();
+    let written = if value.is_safe() { out.write_str(&text) } else { out.write_str(&escaped(&text)) };
+    written.map_err(minijinja::Error::from)
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#x27;"),
+            c => safe.push(c),
+        }
+    }
+    safe
 }

@@ -6,18 +6,20 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::guard::HeaderAttack;
-use super::headers::private;
+use super::headers::{private, retry_after};
 use super::origin::OriginError;
 use crate::connector::{ConnectorFault, RefreshFault};
 use crate::issuance::Refusal;
 
 /// When to come back after an outage of which nothing else is known.
 const SOON: Duration = Duration::from_secs(2);
+/// When somebody who logs in or out should try again after an outage.
+const LOGIN_SOON: Duration = Duration::from_secs(5);
 /// Longest wait that is passed on.
 const LATE: Duration = Duration::from_hours(1);
 
@@ -46,6 +48,78 @@ pub enum Problem {
     Unrecorded,
     /// Something that start-up should have found.
     Misconfigured(&'static str),
+    /// A login or logout came to nothing.
+    Login(LoginFault),
+    /// The operations listener was asked under a name that is not its own.
+    Misdirected,
+    /// The service is not ready for visitors.
+    NotReady,
+    /// The console cannot read the sample identity.
+    BadSample,
+}
+
+/// Why a login or logout came to nothing, with our own word for why. What it says is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginFault {
+    /// The login is not, or no longer, one that this browser began.
+    Over(&'static str),
+    /// The visitor, or the provider on their behalf, broke it off.
+    Declined(&'static str),
+    /// The provider's answer proves nothing.
+    Rejected(&'static str),
+    /// Somebody who must be asked cannot be.
+    Unavailable(&'static str),
+    /// Too many come from one address.
+    TooMany(Duration),
+    /// Name or password is wrong.
+    WrongPassword,
+    /// Too many wrong passwords.
+    TooManyAttempts(Duration),
+    /// A page that may not log anybody out tried to.
+    ForeignPage,
+    /// The session cannot be ended at present.
+    StillLoggedIn,
+    /// A logout token ends nothing.
+    NotEnded(&'static str),
+    /// A logout token cannot be checked, or obeyed, at present.
+    EndsLater(&'static str),
+}
+
+impl LoginFault {
+    /// Our own word for why.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Over(reason)
+            | Self::Declined(reason)
+            | Self::Rejected(reason)
+            | Self::Unavailable(reason)
+            | Self::NotEnded(reason)
+            | Self::EndsLater(reason) => reason,
+            Self::TooMany(_) => "rate_limited",
+            Self::WrongPassword => "wrong_password",
+            Self::TooManyAttempts(_) => "too_many_attempts",
+            Self::ForeignPage => "foreign_page",
+            Self::StillLoggedIn => "store",
+        }
+    }
+
+    /// How records call it: an outage is no refusal.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::StillLoggedIn | Self::EndsLater(_) => "unavailable",
+            _ => "refused",
+        }
+    }
+
+    fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::TooMany(wait) | Self::TooManyAttempts(wait) => Some(wait),
+            Self::Unavailable(_) | Self::StillLoggedIn | Self::EndsLater(_) => Some(LOGIN_SOON),
+            _ => None,
+        }
+    }
 }
 
 struct Row {
@@ -74,6 +148,52 @@ fn connector_row(fault: ConnectorFault) -> Row {
             row(StatusCode::BAD_GATEWAY, "upstream_unavailable", OUTAGE)
         }
     }
+}
+
+/// What people are told on the login's pages, and providers by the words of their specification.
+fn login_row(fault: LoginFault) -> Row {
+    let (status, code, title) = match fault {
+        LoginFault::Over(_) => (
+            StatusCode::BAD_REQUEST,
+            "login_over",
+            "This login took too long, was used already, or was begun in another browser.",
+        ),
+        LoginFault::Declined(_) => (StatusCode::FORBIDDEN, "login_declined", "The login was not completed."),
+        LoginFault::Rejected(_) => (
+            StatusCode::BAD_GATEWAY,
+            "upstream_rejected",
+            "What the login service answered cannot be accepted. Please log in again.",
+        ),
+        LoginFault::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "upstream_unavailable",
+            "Logging in does not work at this moment. Please try again in a little while.",
+        ),
+        LoginFault::TooMany(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many people are logging in. Please try again in a moment.",
+        ),
+        LoginFault::WrongPassword => {
+            (StatusCode::FORBIDDEN, "wrong_password", "The user name or the password is not right.")
+        }
+        LoginFault::TooManyAttempts(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "There were too many attempts. Please wait a little before you try again.",
+        ),
+        LoginFault::ForeignPage => (StatusCode::FORBIDDEN, "origin_refused", "This page may not log you out."),
+        LoginFault::StillLoggedIn => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "upstream_unavailable",
+            "You are still logged in: logging out does not work at this moment. Please try again.",
+        ),
+        LoginFault::NotEnded(_) => (StatusCode::BAD_REQUEST, "invalid_request", "The logout token ends nothing"),
+        LoginFault::EndsLater(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The logout token cannot be obeyed at present")
+        }
+    };
+    row(status, code, title)
 }
 
 impl Problem {
@@ -126,7 +246,25 @@ impl Problem {
             }
             Self::Unreadable => row(StatusCode::BAD_REQUEST, "bad_request", "The body is not what this route reads"),
             Self::TooLarge => row(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
+            Self::Login(fault) => login_row(*fault),
+            Self::Misdirected => {
+                row(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This listener does not go by that name")
+            }
+            Self::NotReady => row(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The service is not ready"),
+            Self::BadSample => row(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", "This is no identity"),
         }
+    }
+
+    /// What it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.row().status
+    }
+
+    /// The sentence for whoever reads the answer.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.row().title
     }
 
     /// The stable code a page branches on.
@@ -150,6 +288,10 @@ impl Problem {
             Self::Unreadable => "unreadable",
             Self::TooLarge => "body",
             Self::Misconfigured(what) => what,
+            Self::Login(fault) => fault.reason(),
+            Self::Misdirected => "host",
+            Self::NotReady => "not_ready",
+            Self::BadSample => "sample",
         }
     }
 
@@ -162,10 +304,13 @@ impl Problem {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// When to come back, when that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) => Some(*wait),
             Self::Unrecorded => Some(SOON),
+            Self::Login(fault) => fault.retry_after(),
             Self::Refused(Refusal::Unavailable(outage)) => Some(outage.retry_after.unwrap_or(SOON)),
             Self::Refused(Refusal::NoTicket(ConnectorFault::Rejected(_))) => None,
             Self::Refused(Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault))) => {
@@ -185,9 +330,7 @@ impl Problem {
         }
         let mut response = private(status, HeaderValue::from_static("application/problem+json"), body.to_string());
         if let Some(wait) = self.retry_after() {
-            // Rounded up: a page that comes back a moment too early is refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            retry_after(response.headers_mut(), wait);
         }
         if let Self::Method(allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

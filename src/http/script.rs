@@ -5,22 +5,19 @@
 //! state; nothing is built, so what a reviewer reads in the repository is what runs in the page.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::AppState;
 use super::problem::Problem;
 use crate::net::field::trim_str;
 
@@ -57,10 +54,7 @@ impl Script {
     }
 
     /// A public file: any page of any site may load it, read it, and check it against its hash.
-    fn answer(&self, method: &Method, headers: &HeaderMap, caching: HeaderValue) -> Response {
-        if method != Method::GET && method != Method::HEAD {
-            return Problem::Method("GET, HEAD").response();
-        }
+    fn answer(&self, headers: &HeaderMap, caching: HeaderValue) -> Response {
         let known = is_known(headers, &self.etag);
         let mut response = Response::new(if known { Body::empty() } else { Body::from(self.text.clone()) });
         let out = response.headers_mut();
@@ -95,18 +89,11 @@ pub static SCRIPTS: LazyLock<[Script; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// Adds the routes of every script below `prefix`.
-pub fn route(mut router: Router<Arc<AppState>>, prefix: &str) -> Router<Arc<AppState>> {
-    for script in SCRIPTS.iter() {
-        let at = |caching: HeaderValue| {
-            any(move |method: Method, headers: HeaderMap| async move { script.answer(&method, &headers, caching) })
-        };
-        router = router.route(&format!("{prefix}/{}", script.name), at(PLAIN));
-        if let Some(versioned) = &script.versioned {
-            router = router.route(&format!("{prefix}/{versioned}"), at(VERSIONED));
-        }
-    }
-    router
+/// Answers with one of [`SCRIPTS`], asked for by its plain address or by the one that names its content.
+#[must_use]
+pub fn answer(file: usize, versioned: bool, headers: &HeaderMap) -> Response {
+    let caching = if versioned { VERSIONED } else { PLAIN };
+    SCRIPTS.get(file).map_or_else(|| Problem::NotFound.response(), |script| script.answer(headers, caching))
 }
 
 /// Lines without their indentation; empty lines and comment lines left out.

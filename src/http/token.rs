@@ -1,53 +1,29 @@
 //! `GET, POST /token` and `/token/{widget}`: the one answer that carries a token's text.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::ACCEPT;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
-use super::headers::{JSON, private, share_with};
-use super::origin::{OriginError, has_fetch_metadata, listed_origin};
+use super::call::Call;
+use super::headers::{JSON, private};
+use super::input;
+use super::origin::has_fetch_metadata;
 use super::problem::Problem;
-use super::{AppState, RequestId, Snapshot, input};
-use crate::config::env::{Env, Var};
+use super::state::AppState;
 use crate::connector::ticket::Ticket;
 use crate::issuance::Issued;
 use crate::net::field::media_type;
-use crate::net::peer::Peer;
 use crate::observe::audit::Record;
 use crate::session::Session;
 use crate::widget::Widget;
-
-/// Accepted methods.
-pub const TOKEN_METHODS: Var = Var::new(
-    "TOKEN_METHODS",
-    "GET,POST",
-    "POST",
-    "Methods that get a token. Vendors' page snippets use GET; POST alone is stricter.",
-);
-/// Required header.
-pub const TOKEN_REQUIRE_HEADER: Var = Var::new(
-    "TOKEN_REQUIRE_HEADER",
-    "",
-    "X-Requested-By: countersign",
-    "A header (`Name`, or `Name: value`) that a page must send, which no form or image can. The browser module sends X-Requested-By: countersign.",
-);
-
-/// Other paths for a widget.
-pub const TOKEN_ALIASES: Var = Var::new(
-    "TOKEN_ALIASES",
-    "",
-    "/chatBot=clinic",
-    "Further paths that answer with a widget's bare token, as /path=widget: for vendor pages that ask there and read the body as the token.",
-);
 
 /// The media type of a bare token (RFC 7519 section 10.3.1).
 const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
@@ -55,156 +31,33 @@ const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
 /// Largest body that is accepted, and ignored (DoS-1, T-6).
 const BODY_MAX: usize = 4 * 1024;
 
-/// How a page must ask.
-#[derive(Debug, Clone)]
-pub struct TokenRules {
-    get: bool,
-    aliases: Vec<Alias>,
-    header: Option<(HeaderName, Option<HeaderValue>)>,
-}
-
-/// A further path that answers with a widget's bare token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Alias {
-    path: String,
-    widget: String,
-}
-
-impl std::str::FromStr for Alias {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (path, widget) = text.split_once('=').ok_or_else(|| format!("`{text}` is not /path=widget"))?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_');
-        let ours = ["/token", "/refresh", "/session", "/login", "/logout", "/introspect"];
-        let taken = ours.iter().any(|own| path == *own || path.starts_with(&format!("{own}/")));
-        let sound = path.len() > 1 && path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
-        if sound && !taken && path.chars().all(plain) {
-            Ok(Self { path: path.to_owned(), widget: widget.to_owned() })
-        } else {
-            Err(format!("`{path}` is not a free path such as /chatBot"))
-        }
-    }
-}
-
-impl TokenRules {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&TOKEN_METHODS, &TOKEN_REQUIRE_HEADER, &TOKEN_ALIASES];
-
-    /// Reads the methods and the header.
-    pub fn read(env: &mut Env) -> Self {
-        let methods: Vec<String> = env.list(&TOKEN_METHODS);
-        let known = methods.iter().all(|m| m == "GET" || m == "POST");
-        if !known || !methods.iter().any(|m| m == "POST") {
-            env.mistake_in(&TOKEN_METHODS, "takes POST, or GET,POST");
-        }
-        let header = env.text(&TOKEN_REQUIRE_HEADER).and_then(|text| read_header(env, &text));
-        Self { get: methods.iter().any(|m| m == "GET"), aliases: env.list(&TOKEN_ALIASES), header }
-    }
-
-    /// Names aliases of widgets that do not exist.
-    pub fn check_aliases(&self, env: &mut Env, widgets: &[Widget]) {
-        let missing = self.aliases.iter().find(|alias| !widgets.iter().any(|widget| widget.name == alias.widget));
-        if let Some(alias) = missing {
-            env.mistake_in(&TOKEN_ALIASES, &format!("there is no widget `{}`", alias.widget));
-        }
-    }
-
-    /// The header that every page must send.
-    pub fn required_header(&self) -> Option<&HeaderName> {
-        self.header.as_ref().map(|(name, _)| name)
-    }
-
-    /// The further paths.
-    pub fn alias_paths(&self) -> impl Iterator<Item = &str> {
-        self.aliases.iter().map(|alias| alias.path.as_str())
-    }
-
-    fn alias(&self, path: &str) -> Option<&str> {
-        let found = self.aliases.iter().find(|alias| path.ends_with(&alias.path));
-        found.map(|alias| alias.widget.as_str())
-    }
-
-    fn allowed(&self) -> &'static str {
-        if self.get { "GET, POST, OPTIONS" } else { "POST, OPTIONS" }
-    }
-
-    fn check(&self, head: &Head, body_max: usize) -> Result<(), Problem> {
-        let accepted = head.method == Method::POST || self.get && head.method == Method::GET;
-        if !accepted {
-            return Err(Problem::Method(self.allowed()));
-        }
-        check_body(&head.headers, body_max)?;
-        let Some((name, value)) = &self.header else { return Ok(()) };
-        let sent = head.headers.get(name);
-        let right = sent.is_some_and(|sent| value.as_ref().is_none_or(|value| value == sent));
-        if right { Ok(()) } else { Err(Problem::Origin(OriginError::NoHeader)) }
-    }
-}
-
-fn read_header(env: &mut Env, text: &str) -> Option<(HeaderName, Option<HeaderValue>)> {
-    let (name, value) = text.split_once(':').map_or((text, None), |(n, v)| (n, Some(v.trim())));
-    let parsed = HeaderName::try_from(name.trim()).ok().zip(value.map(HeaderValue::from_str).transpose().ok());
-    if parsed.is_none() {
-        env.mistake_in(&TOKEN_REQUIRE_HEADER, "is neither `Name` nor `Name: value`");
-    }
-    parsed
-}
-
-/// No body, or JSON: a form or a plain text is what another site's page can send without asking (B-1). What it says is
-/// never read.
-fn check_body(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let media = content_type.map(media_type);
-    if media.is_some_and(|m| !m.is_empty() && !m.eq_ignore_ascii_case(b"application/json")) {
-        return Err(Problem::MediaType);
-    }
-    let length = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
-    if length.is_some_and(|length| length > most) { Err(Problem::TooLarge) } else { Ok(()) }
-}
-
 /// Answers one request for a token, and writes down what came of it.
-pub async fn answer(state: &AppState, request: Request, id: &RequestId) -> Response {
-    let began = state.clock.monotonic();
-    let snapshot = state.snapshot();
+pub async fn answer(call: &Call<'_>, widget: &Widget, bare: bool, request: Request) -> Response {
     let (head, _body) = request.into_parts();
-    let Some((widget, shape)) = addressed(&snapshot, head.uri.path()) else { return Problem::NotFound.response() };
-    if head.method == Method::OPTIONS {
-        return snapshot.origins.preflight(&widget.origins, snapshot.token.allowed(), &head.headers);
-    }
-    let (session, result) = decide(state, &snapshot, widget, &head).await;
-    let took = state.clock.monotonic().saturating_sub(began);
-    state.metrics.took(took);
+    let (session, result) = decide(call, widget, &head).await;
+    let took = call.took();
+    call.state.metrics.took(took);
     let record = Record {
-        request_id: id.as_str(),
-        outcome: "issued",
-        reason: "",
-        widget: &widget.name,
         source: session.as_ref().map_or("", |s| s.source),
         subject: session.as_ref().map(|s| &s.identity.subject),
-        token_id: "",
-        expires_at: 0,
-        client: client_of(state, &snapshot, &head),
         took,
+        ..call.record(&widget.name, "issued", "")
     };
-    let mut response = match result {
-        Ok(issued) => granted(state, widget, &issued, shape.or_else(|| bare_type(&head.headers)), record).await,
-        Err(problem) => denied(state, widget, &problem, record),
-    };
-    if let Some(origin) = listed_origin(&widget.origins, &head.headers) {
-        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
+    match result {
+        Ok(issued) => granted(call.state, widget, &issued, shape(bare, &head.headers), record).await,
+        Err(problem) => denied(call.state, widget, &problem, record),
     }
-    response
 }
 
 /// Who asked, when somebody was found, and what came of it.
 type Decision = (Option<Session>, Result<Issued, Problem>);
 
-async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &Head) -> Decision {
-    if let Err(problem) = may_ask(state, snapshot, widget, head, BODY_MAX) {
+async fn decide(call: &Call<'_>, widget: &Widget, head: &Head) -> Decision {
+    if let Err(problem) = may_ask(call, widget, head, BODY_MAX) {
         return (None, Err(problem));
     }
-    let session = match snapshot.issuer.session(head).await {
+    let (state, issuer) = (call.state, &call.snapshot.issuer);
+    let session = match issuer.session(head).await {
         Ok(session) => session,
         Err(refusal) => return (None, Err(Problem::Refused(refusal))),
     };
@@ -215,48 +68,17 @@ async fn decide(state: &AppState, snapshot: &Snapshot, widget: &Widget, head: &H
         return (Some(session), Err(Problem::Unrecorded));
     }
     let page = input::read(widget, head.uri.query());
-    let result = snapshot.issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
+    let result = issuer.issue_to(widget, &session, &page).await.map_err(Problem::Refused);
     (Some(session), result)
 }
 
-/// What every request must meet before its session is looked at: the method, the body, the header, and the page.
-pub(super) fn may_ask(
-    state: &AppState,
-    snapshot: &Snapshot,
-    widget: &Widget,
-    head: &Head,
-    body_max: usize,
-) -> Result<(), Problem> {
-    snapshot.token.check(head, body_max)?;
+/// What every request must meet before its session is looked at: the body, the header, and the page.
+pub(super) fn may_ask(call: &Call<'_>, widget: &Widget, head: &Head, body_max: usize) -> Result<(), Problem> {
+    call.snapshot.token.check(head, body_max)?;
     if !has_fetch_metadata(&head.headers) {
-        state.metrics.fetch_metadata_absent.inc();
+        call.state.metrics.fetch_metadata_absent.inc();
     }
-    snapshot.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
-}
-
-/// The widget that a path names, and the media type when the path itself asks for the bare token.
-fn addressed<'a>(snapshot: &'a Snapshot, path: &str) -> Option<(&'a Widget, Option<HeaderValue>)> {
-    if let Some(widget) = snapshot.token.alias(path) {
-        return snapshot.widgets.get(Some(widget)).map(|widget| (widget, Some(JWT)));
-    }
-    widget_of(snapshot, path, "token").map(|widget| (widget, None))
-}
-
-/// The widget named after `route`, or the first widget when the path ends there.
-pub(super) fn widget_of<'a>(snapshot: &'a Snapshot, path: &str, route: &str) -> Option<&'a Widget> {
-    let mut segments = path.rsplit('/');
-    let last = segments.next().unwrap_or_default();
-    let named = segments.next() == Some(route);
-    snapshot.widgets.get(named.then_some(last))
-}
-
-pub(super) fn client_of(state: &AppState, snapshot: &Snapshot, head: &Head) -> Option<IpAddr> {
-    let peer = head.extensions.get::<Peer>()?;
-    let client = snapshot.proxies.client(*peer, &head.headers);
-    if client.contradiction {
-        state.metrics.forwarded_contradictions.inc();
-    }
-    client.address
+    call.snapshot.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
 }
 
 async fn granted(
@@ -346,7 +168,11 @@ pub(super) fn ticket_fields(ticket: &Ticket) -> TicketFields<'_> {
     }
 }
 
-/// The media type of a bare-token answer, when that is what the page asked for.
+/// The media type of a bare-token answer, when that is what the path or the page asked for.
+fn shape(bare: bool, headers: &HeaderMap) -> Option<HeaderValue> {
+    if bare { Some(JWT) } else { bare_type(headers) }
+}
+
 fn bare_type(headers: &HeaderMap) -> Option<HeaderValue> {
     let accepts = |media: &[u8]| {
         let items = headers.get_all(ACCEPT).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));

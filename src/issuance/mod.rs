@@ -275,6 +275,12 @@ impl Widgets {
         }
     }
 
+    /// The widget at this place of the list.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<&Widget> {
+        self.list.get(place)
+    }
+
     /// Every origin that may ask any of them.
     #[must_use]
     pub fn origins(&self) -> &[Listed] {

@@ -1,17 +1,14 @@
 //! Our own login, for organisations whose page is anonymous until somebody logs in: at their identity provider, or with a
 //! local account.
 //!
-//! It ends with one thing: a session cookie (the `visits` room), which the session source `login` reads. Everything on the way
-//! is bound to one browser by a [`transaction`], leads to a [`return_to`] of our own origin, and answers with plain
-//! [`pages`]. Answers here are pages and redirects for people; the token route's vocabulary is for scripts.
+//! It ends with one thing: a session cookie (see [`sessions`]), which the session source `login` reads. Everything on the way
+//! is bound to one browser by a [`transaction`] and leads to a [`return_to`] of our own origin. Its pages and routes are in
+//! `http/login`.
 
 pub mod accounts;
-pub mod front;
 pub mod oidc;
-pub mod pages;
 pub mod return_to;
 pub mod seal;
-pub mod senders;
 pub mod sessions;
 pub mod standing;
 pub mod transaction;
@@ -21,7 +18,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use url::Url;
 
 use crate::base::clock::Clock;
@@ -30,15 +26,12 @@ use crate::login::accounts::store::AccountStore;
 use crate::login::accounts::throttle::LoginThrottle;
 use crate::login::accounts::{Accounts, Gate};
 use crate::login::oidc::Oidc;
-use crate::login::pages::Frame;
 use crate::login::return_to::ReturnTo;
 use crate::login::seal::Seals;
-use crate::login::senders::Senders;
 use crate::login::sessions::LoginSessions;
 use crate::login::standing::Standing;
 use crate::net::origin::Origin;
 use crate::net::outbound::{self, Outbound};
-use crate::net::peer::TrustedProxies;
 pub use crate::observe::audit::Event;
 use crate::store::Store;
 use crate::store::limits::{Limiter, Rate};
@@ -98,23 +91,30 @@ pub struct Settings {
 
 /// Where we are on the organisation's site.
 #[derive(Debug, Clone)]
-struct Site {
-    url: Url,
-    frame: Frame,
-    senders: Senders,
-    after_login: ReturnTo,
-    after_logout: Option<ReturnTo>,
+pub struct Site {
+    /// Our own address.
+    pub url: Url,
+    /// Its origin.
+    pub own: Origin,
+    /// Heading of the pages.
+    pub title: String,
+    /// Where a login leads when the page named nothing.
+    pub after_login: ReturnTo,
+    /// Where a logout leads; a page of ours when `None`.
+    pub after_logout: Option<ReturnTo>,
 }
 
 impl Site {
     /// Our own address without a trailing slash.
-    fn base(&self) -> String {
+    #[must_use]
+    pub fn base(&self) -> String {
         self.url.as_str().trim_end_matches('/').to_owned()
     }
 
     /// An absolute address on our own origin.
-    fn absolute(&self, path: &ReturnTo) -> String {
-        format!("{}{}", self.senders.own(), path.as_str())
+    #[must_use]
+    pub fn absolute(&self, path: &ReturnTo) -> String {
+        format!("{}{}", self.own, path.as_str())
     }
 }
 
@@ -135,13 +135,7 @@ impl Settings {
     }
 
     /// Reads everything; `None` when there is to be no login of our own, or after naming what is wrong.
-    pub fn read(
-        env: &mut Env,
-        public_url: Option<&Url>,
-        listed: &[Origin],
-        outbound: &Outbound,
-        clock: &Clock,
-    ) -> Option<Self> {
+    pub fn read(env: &mut Env, public_url: Option<&Url>, outbound: &Outbound, clock: &Clock) -> Option<Self> {
         let kind = read_kind(env);
         if kind == Kind::None {
             return None;
@@ -151,7 +145,7 @@ impl Settings {
             Kind::Oidc => oidc::settings::Settings::read(env, outbound, clock).map(|s| Choice::Oidc(Box::new(s))),
             _ => Accounts::read(env).map(Choice::Accounts),
         };
-        let site = read_site(env, public_url, listed);
+        let site = read_site(env, public_url);
         let own = Seals::read(env);
         let choice = choice?;
         let seals = Arc::new(own.unwrap_or_else(|| choice.seals()));
@@ -170,11 +164,6 @@ impl Settings {
             Choice::Accounts(accounts) => Standing::accounts(accounts::METHOD, accounts.clone()),
         };
         LoginSessions::new(self.sessions.clone(), standing, self.seals.clone(), store, clock)
-    }
-
-    /// Lets pages of these origins log their visitors in and out, too.
-    pub fn listen_to(&mut self, origins: impl Iterator<Item = Origin>) {
-        self.site.senders.add(origins);
     }
 
     /// Whether passwords are typed here.
@@ -196,7 +185,7 @@ fn read_kind(env: &mut Env) -> Kind {
     env.choice(&LOGIN, &kinds).unwrap_or(Kind::None)
 }
 
-fn read_site(env: &mut Env, public_url: Option<&Url>, listed: &[Origin]) -> Option<Site> {
+fn read_site(env: &mut Env, public_url: Option<&Url>) -> Option<Site> {
     let Some((url, own)) = public_url.and_then(|url| Some((url.clone(), Origin::of(url)?))) else {
         env.mistake_in(&LOGIN, "needs PUBLIC_URL: the login must know its own address");
         return None;
@@ -215,28 +204,28 @@ fn read_site(env: &mut Env, public_url: Option<&Url>, listed: &[Origin]) -> Opti
         }
         path
     };
-    let mount = url.path().trim_end_matches('/').to_owned();
     Some(Site {
-        frame: Frame { mount, title: env.text(&LOGIN_TITLE)? },
-        senders: Senders::new(own, listed.to_vec()),
+        own,
+        title: env.text(&LOGIN_TITLE)?,
         after_login: path(env, &LOGIN_RETURN_TO)?,
         after_logout: path(env, &LOGOUT_RETURN_TO),
         url,
     })
 }
 
-/// Where events go.
-pub type Report = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
-
 /// How somebody proves who they are.
 #[derive(Debug)]
-enum Method {
+pub enum Method {
+    /// At the organisation's identity provider.
     Oidc(Box<Oidc>),
+    /// With a local account.
     Accounts(Accounts),
 }
 
 impl Method {
-    fn name(&self) -> &'static str {
+    /// How records call it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Oidc(_) => oidc::METHOD,
             Self::Accounts(_) => accounts::METHOD,
@@ -244,70 +233,27 @@ impl Method {
     }
 }
 
-/// The login as it is configured at present.
-struct Login {
-    method: Method,
-    site: Site,
-    sessions: LoginSessions,
-    proxies: TrustedProxies,
-}
-
-/// The service of our own login: what stays the same while the configuration behind it changes.
-pub struct LoginService {
-    login: ArcSwap<Login>,
+/// What lives on while the configuration changes: attempts stay counted.
+pub struct LoginLimits {
     gate: Gate,
     /// How often visitors of one address come back from the provider.
-    returns: Limiter,
-    clock: Clock,
-    report: Report,
+    pub returns: Limiter,
 }
 
 /// A whole building may log in within a minute from one address.
 const RETURNS: Rate = Rate { count: NonZeroU32::new(300).unwrap(), per: Duration::from_mins(1) };
 
-impl fmt::Debug for LoginService {
+impl fmt::Debug for LoginLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginService").field("method", &self.login.load().method.name()).finish_non_exhaustive()
+        f.debug_struct("LoginLimits").finish_non_exhaustive()
     }
 }
 
-impl LoginService {
-    /// A login of these settings over these visits.
-    ///
-    /// # Errors
-    /// A sentence for the operator when the identity provider may not be called.
-    pub fn new(
-        settings: Settings,
-        sessions: LoginSessions,
-        proxies: TrustedProxies,
-        clock: &Clock,
-        report: Report,
-    ) -> Result<Self, String> {
-        let gate = Gate::new(LoginThrottle::new(clock.clone()));
-        let login = Login::new(settings, sessions, proxies, &gate, clock)?;
-        let returns = Limiter::new(Some(RETURNS), clock);
-        Ok(Self { login: ArcSwap::from_pointee(login), gate, returns, clock: clock.clone(), report })
-    }
-
-    /// Puts other settings in force for requests that begin from now on. Attempts that were counted stay counted.
-    ///
-    /// # Errors
-    /// As [`LoginService::new`]; then the old settings stay in force.
-    pub fn replace(&self, settings: Settings, sessions: LoginSessions, proxies: TrustedProxies) -> Result<(), String> {
-        self.login.store(Arc::new(Login::new(settings, sessions, proxies, &self.gate, &self.clock)?));
-        Ok(())
-    }
-
-    /// Where a visitor logs in: the whole address, because pages of other origins may be shown it.
+impl LoginLimits {
+    /// Nobody has tried anything yet.
     #[must_use]
-    pub fn address(&self) -> String {
-        format!("{}/login", self.login.load().site.base())
-    }
-
-    /// The store of the sessions.
-    #[must_use]
-    pub fn store(&self) -> Store {
-        self.login.load().sessions.store().clone()
+    pub fn new(clock: &Clock) -> Self {
+        Self { gate: Gate::new(LoginThrottle::new(clock.clone())), returns: Limiter::new(Some(RETURNS), clock) }
     }
 
     /// Forgets what nobody needs to remember. To be called now and then.
@@ -315,32 +261,61 @@ impl LoginService {
         self.gate.throttle.forget_idle();
         self.returns.forget_idle();
     }
+}
+
+/// The login as it is configured at present.
+pub struct LoginService {
+    /// How somebody proves who they are.
+    pub method: Method,
+    /// Where we are.
+    pub site: Site,
+    /// The sessions it begins and ends.
+    pub sessions: LoginSessions,
+    /// How often somebody may try.
+    pub limits: Arc<LoginLimits>,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for LoginService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginService").field("method", &self.method.name()).finish_non_exhaustive()
+    }
+}
+
+impl LoginService {
+    /// A login of these settings over these sessions.
+    ///
+    /// # Errors
+    /// A sentence for the operator when the identity provider may not be called.
+    pub fn new(
+        settings: Settings,
+        sessions: LoginSessions,
+        limits: &Arc<LoginLimits>,
+        clock: &Clock,
+    ) -> Result<Self, String> {
+        let Settings { choice, site, outbound, .. } = settings;
+        let method = match choice {
+            Choice::Oidc(settings) => Method::Oidc(Box::new(Oidc::new(*settings, &site.base(), &outbound, clock)?)),
+            Choice::Accounts(store) => Method::Accounts(Accounts::new(store, limits.gate.clone())),
+        };
+        Ok(Self { method, site, sessions, limits: limits.clone(), clock: clock.clone() })
+    }
+
+    /// Where a visitor logs in: the whole address, because pages of other origins may be shown it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}/login", self.site.base())
+    }
 
     /// Whether logins can work at present: the identity provider's documents are there.
     ///
     /// # Errors
     /// The word for what is missing.
     pub async fn warm(&self) -> Result<(), &'static str> {
-        match &self.login.load_full().method {
+        match &self.method {
             Method::Oidc(oidc) => oidc.warm().await.map_err(oidc::Failed::reason),
             Method::Accounts(_) => Ok(()),
         }
-    }
-}
-
-impl Login {
-    fn new(
-        settings: Settings,
-        sessions: LoginSessions,
-        proxies: TrustedProxies,
-        gate: &Gate,
-        clock: &Clock,
-    ) -> Result<Self, String> {
-        let Settings { choice, site, outbound, .. } = settings;
-        let method = match choice {
-            Choice::Oidc(settings) => Method::Oidc(Box::new(Oidc::new(*settings, &site.base(), &outbound, clock)?)),
-            Choice::Accounts(store) => Method::Accounts(Accounts::new(store, gate.clone())),
-        };
-        Ok(Self { method, site, sessions, proxies })
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::HOST;
 use url::Url;
 
 /// An origin in its ASCII serialisation, as browsers send it. There are no patterns: a list of origins is a list of
@@ -50,19 +50,6 @@ impl FromStr for Origin {
         let no_user = url.username().is_empty() && url.password().is_none();
         if bare && no_user && !text.contains('*') { Ok(origin) } else { Err(wrong()) }
     }
-}
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// Whether a form was sent by a page of this origin: what the browser says about the page must fit, wherever it says it,
-/// and it must say something.
-#[must_use]
-pub fn sent_by_page_of(origin: &str, headers: &HeaderMap) -> bool {
-    let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-    let sender = headers.get(ORIGIN).map(HeaderValue::as_bytes);
-    let site_fits = site.is_none_or(|site| site == b"same-origin");
-    let sender_fits = sender.is_none_or(|sender| sender == origin.as_bytes());
-    site_fits && sender_fits && (site.is_some() || sender.is_some())
 }
 
 /// The one `Host` a request was sent to; `None` when there are several, or none.

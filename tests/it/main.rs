@@ -34,6 +34,7 @@ mod policy;
 mod pseudonym;
 mod publisher;
 mod records;
+mod routes;
 mod samples;
 mod script;
 mod serving;

@@ -14,8 +14,10 @@ use crate::claims::PageInput;
 use crate::config::duration::show_duration;
 use crate::config::env::Effective;
 use crate::config::var::{infix_of, scoped};
+use crate::http::origin::{OriginError, sent_by_page_of};
 use crate::http::page::{Asset, html};
-use crate::http::{AppState, Snapshot};
+use crate::http::problem::Problem;
+use crate::http::state::{AppState, Snapshot};
 use crate::jose::keyring;
 use crate::net::origin;
 use crate::observe::metrics::recent::Minute;
@@ -63,7 +65,7 @@ pub fn show(state: &AppState, ready: bool) -> Response {
 pub fn preview(state: &AppState, ready: bool, headers: &HeaderMap, sample: &str) -> Response {
     if !sent_by_our_page(headers) {
         let refused = json!({ "fault": "This form was not sent by this page, so nothing was done with it." });
-        return page(state, ready, StatusCode::FORBIDDEN, SAMPLE, &refused);
+        return page(state, ready, Problem::Origin(OriginError::NotListed).status(), SAMPLE, &refused);
     }
     match read_sample(sample, state.clock.now()) {
         Ok(session) => {
@@ -72,14 +74,14 @@ pub fn preview(state: &AppState, ready: bool, headers: &HeaderMap, sample: &str)
                 snapshot.widgets.iter().map(|widget| receives(&snapshot, widget, &session)).collect();
             page(state, ready, StatusCode::OK, sample, &json!({ "widgets": received }))
         }
-        Err(fault) => page(state, ready, StatusCode::UNPROCESSABLE_ENTITY, sample, &json!({ "fault": fault })),
+        Err(fault) => page(state, ready, Problem::BadSample.status(), sample, &json!({ "fault": fault })),
     }
 }
 
 /// Whoever serves us under TLS in front of this listener changes the scheme, never the host.
 fn sent_by_our_page(headers: &HeaderMap) -> bool {
     let Some(host) = origin::host(headers) else { return false };
-    ["http", "https"].iter().any(|scheme| origin::sent_by_page_of(&format!("{scheme}://{host}"), headers))
+    ["http", "https"].iter().any(|scheme| sent_by_page_of(&format!("{scheme}://{host}"), headers))
 }
 
 fn page(state: &AppState, ready: bool, status: StatusCode, sample: &str, preview: &Value) -> Response {

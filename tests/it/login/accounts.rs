@@ -7,7 +7,6 @@ use countersign::cli;
 use countersign::login::accounts::file::{change, edit};
 use countersign::login::accounts::store::{AccountStore, AccountStoreError, NewAccount};
 use countersign::login::accounts::throttle::LoginThrottle;
-use countersign::net::peer::TrustedProxies;
 use http::{Request, StatusCode};
 use secrecy::SecretString;
 
@@ -497,7 +496,7 @@ async fn a_change_of_the_file_takes_effect_and_forgives_nothing() {
     }
     let text = accounts(|book| book.add(newcomer("otto"), &secret(PASSWORD)).unwrap());
     let settings = super::house::read(&[("LOGIN", "accounts"), ("ACCOUNTS", &text)]).unwrap();
-    house.door.replace(settings, house.sessions.clone(), TrustedProxies::default()).unwrap();
+    house.replace(settings);
     try_password(&house, &mut browser, "otto", PASSWORD).await.location();
     let answer = try_password(&house, &mut browser, "anna", PASSWORD).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);

@@ -6,11 +6,16 @@ use axum::Router;
 use axum::body::Body;
 use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::Env;
+use countersign::http::login as pages;
+use countersign::http::login::route::LoginRoute;
+use countersign::http::login::visitor::Context;
+use countersign::http::origin::OriginRules;
+use countersign::http::problem::Problem;
 use countersign::login::sessions::LoginSessions;
-use countersign::login::{Event, LoginService, Settings, front};
+use countersign::login::{Event, LoginLimits, LoginService, Settings};
 use countersign::net::origin::Origin;
 use countersign::net::outbound::Outbound;
-use countersign::net::peer::TrustedProxies;
+use countersign::net::peer::Peer;
 use countersign::session::{Authenticator as _, Outage, Session};
 use countersign::sources::login::LoginSource;
 use countersign::store::Store;
@@ -28,7 +33,8 @@ pub const LISTED: &str = "https://app.example.org";
 pub const COOKIE: &str = "__Host-countersign";
 
 pub struct House {
-    pub door: Arc<LoginService>,
+    door: Arc<Mutex<Arc<LoginService>>>,
+    limits: Arc<LoginLimits>,
     pub router: Router,
     pub store: Store,
     pub sessions: LoginSessions,
@@ -42,13 +48,46 @@ pub fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
     let (clock, _) = Clock::manual(START);
     let mut env = Env::new(vars.iter().map(|(name, value)| (*name, *value)));
     let url: Url = BASE.parse().unwrap();
-    let listed: Vec<Origin> = vec![LISTED.parse().unwrap()];
-    let settings = Settings::read(&mut env, Some(&url), &listed, &Outbound::default(), &clock);
+    let settings = Settings::read(&mut env, Some(&url), &Outbound::default(), &clock);
     let mistakes = env.finish(&std::collections::BTreeSet::new(), &[]).err().map(|m| m.to_string());
     match (settings, mistakes) {
         (Some(settings), None) => Ok(settings),
         (_, mistakes) => Err(mistakes.unwrap_or_default()),
     }
+}
+
+/// The login's routes at the root and under its mount.
+fn router(door: &Arc<Mutex<Arc<LoginService>>>, events: &Arc<Mutex<Vec<String>>>) -> Router {
+    let (door, events) = (door.clone(), events.clone());
+    Router::new().fallback(async move |request: Request<Body>| {
+        let path = request.uri().path().trim_start_matches("/chat-identity");
+        let (_, route) = *LoginRoute::PATHS.iter().find(|(known, _)| *known == path).expect("a path of the login");
+        let service = door.lock().unwrap().clone();
+        let origins = OriginRules {
+            own: Some(BASE.parse().map(|url| Origin::of(&url).unwrap()).unwrap()),
+            ..OriginRules::default()
+        };
+        let listed = [(LISTED.parse().unwrap(), LISTED.parse().unwrap())];
+        let context = Context {
+            service: &service,
+            origins: &origins,
+            listed: &listed,
+            client: request.extensions().get::<Peer>().map(|peer| match peer {
+                Peer::Tcp(address) => *address,
+                Peer::Unix => unreachable!(),
+            }),
+            unnamed_proxy: true,
+            mount: "/chat-identity",
+            report: &|event: &Event<'_>| {
+                let line = format!("{} {} {}", event.what, event.outcome, event.reason);
+                events.lock().unwrap().push(line.trim_end().to_owned());
+            },
+        };
+        if !route.methods().split(", ").any(|method| method == request.method().as_str()) {
+            return Problem::Method(route.methods()).response();
+        }
+        pages::answer(context, route, request).await
+    })
 }
 
 impl House {
@@ -61,15 +100,17 @@ impl House {
         let settings = read(vars).unwrap();
         let sessions = settings.sessions(store.clone(), clock.clone());
         let events = Arc::new(Mutex::new(Vec::new()));
-        let heard = events.clone();
-        let report = Arc::new(move |event: &Event<'_>| {
-            let line = format!("{} {} {}", event.what, event.outcome, event.reason);
-            heard.lock().unwrap().push(line.trim_end().to_owned());
-        });
-        let door = LoginService::new(settings, sessions.clone(), TrustedProxies::default(), &clock, report).unwrap();
-        let door = Arc::new(door);
-        let router = front::routes(door.clone(), &["", "/chat-identity"]);
-        Self { door, router, store, sessions, hands, clock, events }
+        let limits = Arc::new(LoginLimits::new(&clock));
+        let service = LoginService::new(settings, sessions.clone(), &limits, &clock).unwrap();
+        let door = Arc::new(Mutex::new(Arc::new(service)));
+        let router = router(&door, &events);
+        Self { door, limits, router, store, sessions, hands, clock, events }
+    }
+
+    /// Puts other settings in force.
+    pub fn replace(&self, settings: Settings) {
+        let service = LoginService::new(settings, self.sessions.clone(), &self.limits, &self.clock).unwrap();
+        *self.door.lock().unwrap() = Arc::new(service);
     }
 
     /// What was recorded since the last look.

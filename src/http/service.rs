@@ -1,0 +1,134 @@
+//! The public side of the service: what every request must pass, and where it goes.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Method, StatusCode};
+
+use super::call::{Call, Flight};
+use super::cors::preflight;
+use super::headers::{empty, share_with};
+use super::origin::listed_origin;
+use super::problem::Problem;
+use super::routes::Route;
+use super::state::{AppState, Snapshot};
+use super::{keys, login, refresh, script, session, token};
+use crate::widget::Listed;
+
+/// The public service: one for all connections.
+#[derive(Debug, Clone)]
+pub struct HttpService {
+    state: Arc<AppState>,
+}
+
+impl HttpService {
+    /// Over this state.
+    #[must_use]
+    pub fn new(state: Arc<AppState>) -> Self {
+        Self { state }
+    }
+
+    /// Answers one request, with one snapshot from beginning to end. Never fails: a handler that panics is a 500 of its own
+    /// and nobody else's.
+    pub async fn handle(&self, request: Request) -> Response {
+        let state = &*self.state;
+        let snapshot = state.snapshot();
+        let id = state.ids.of(request.headers());
+        let call = Call::new(state, &snapshot, &id, &request);
+        let found = snapshot.routes.find(request.uri().path());
+        let route = match admit(&snapshot, found, &request) {
+            Ok(route) => route,
+            Err(problem) => return refuse(&call, found, &request, &problem),
+        };
+        let flight = Flight::begin(call, route);
+        let shared = pages(&snapshot, route).and_then(|others| listed_origin(others, request.headers()));
+        let answered = AssertUnwindSafe(answer(&call, route, request)).catch_unwind().await;
+        flight.land();
+        let response = answered.unwrap_or_else(|_| {
+            tracing::error!(request = id.as_str(), "a handler panicked");
+            Problem::Misconfigured("panic").response()
+        });
+        shared_with(response, shared, &snapshot)
+    }
+}
+
+/// The same rules on every route and every method (H-8).
+fn admit(snapshot: &Snapshot, found: Option<Route>, request: &Request) -> Result<Route, Problem> {
+    let route = found.ok_or(Problem::NotFound)?;
+    snapshot.guard.inspect(request.headers()).map_err(Problem::BadRequest)?;
+    let methods = route.methods(&snapshot.token);
+    let taken = methods.split(", ").any(|method| method == request.method().as_str());
+    if taken { Ok(route) } else { Err(Problem::Method(methods)) }
+}
+
+/// Pages of other origins that may read what this route answers.
+fn pages(snapshot: &Snapshot, route: Route) -> Option<&[Listed]> {
+    match (route, route.widget()) {
+        (_, Some(widget)) => snapshot.widgets.at(widget).map(|widget| widget.origins.as_slice()),
+        (Route::Session | Route::Goodbye, _) => Some(snapshot.widgets.origins()),
+        _ => None,
+    }
+}
+
+fn shared_with(mut response: Response, origin: Option<HeaderValue>, snapshot: &Snapshot) -> Response {
+    if let Some(origin) = origin {
+        share_with(response.headers_mut(), &origin, snapshot.origins.cross_site);
+    }
+    response
+}
+
+async fn answer(call: &Call<'_>, route: Route, request: Request) -> Response {
+    let snapshot = call.snapshot;
+    if request.method() == Method::OPTIONS
+        && let Some(others) = pages(snapshot, route)
+    {
+        return preflight(&snapshot.origins, others, route.methods(&snapshot.token), request.headers());
+    }
+    match (route, route.widget().and_then(|at| snapshot.widgets.at(at))) {
+        (Route::Token { bare, .. }, Some(widget)) => token::answer(call, widget, bare, request).await,
+        (Route::Refresh { .. }, Some(widget)) => refresh::answer(call, widget, request).await,
+        (Route::Session, _) => session::answer(call, request).await,
+        (Route::Keys, _) => keys::answer(&snapshot.key_set),
+        (Route::Script { file, versioned }, _) => script::answer(file, versioned, request.headers()),
+        (Route::Login(route), _) => login::page(call, route, request).await,
+        (Route::Goodbye, _) if request.method() == Method::POST => empty(StatusCode::NO_CONTENT),
+        (Route::Token { .. } | Route::Refresh { .. } | Route::Goodbye, _) => Problem::NotFound.response(),
+    }
+}
+
+/// Counts a request that comes to no handler, and says why.
+fn refuse(call: &Call<'_>, found: Option<Route>, request: &Request, problem: &Problem) -> Response {
+    let Call { state, snapshot, id, .. } = *call;
+    let (code, reason) = (problem.code(), problem.reason());
+    let widget = found.and_then(Route::widget).and_then(|at| snapshot.widgets.at(at));
+    state.metrics.refused(widget.map_or("", |widget| &widget.name), code, reason);
+    if let Some(widget) = widget {
+        state.audit.record(&call.record(&widget.name, code, reason));
+    }
+    if found.is_none() {
+        hint(state, snapshot, request.uri().path());
+    } else {
+        tracing::info!(request = id.as_str(), code, reason, "request refused");
+    }
+    let shared = found.and_then(|route| pages(snapshot, route)).and_then(|o| listed_origin(o, request.headers()));
+    shared_with(problem.response(), shared, snapshot)
+}
+
+/// Tells once where visitors look for us when it is not where we are: a proxy that hands on another path than `PUBLIC_URL`
+/// has is the likely cause.
+fn hint(state: &AppState, snapshot: &Snapshot, path: &str) {
+    let Some(found) = snapshot.routes.foreign_mount(path).filter(|_| !state.hinted.swap(true, Ordering::Relaxed))
+    else {
+        return;
+    };
+    let expected = if snapshot.mount.is_empty() { "/" } else { &snapshot.mount };
+    tracing::warn!(
+        found,
+        expected,
+        "a request under an unknown path was answered with 404: either the proxy hands on another path than PUBLIC_URL has, or PUBLIC_URL lacks it (said once)"
+    );
+}
