@@ -314,11 +314,11 @@ fn read_chain(
     for name in order {
         let source: Option<Box<dyn Authenticator>> = match name {
             forwarded::NAME => Forwarded::read(env, proxies, unix).map(|s| Box::new(s) as _),
-            assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s) as _),
-            bearer::NAME => Bearer::read(env, outbound, clock).map(|s| Box::new(s) as _),
+            assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s.behind(proxies)) as _),
+            bearer::NAME => Bearer::read(env, outbound, proxies, clock).map(|s| Box::new(s) as _),
             store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
             login_source::NAME => login.map(|login| Box::new(LoginSource::new(login.sessions.clone())) as _),
-            _ => Upstream::read(env, outbound, clock).map(|s| Box::new(s) as _),
+            _ => Upstream::read(env, outbound, proxies, clock).map(|s| Box::new(s) as _),
         };
         sources.extend(source);
     }

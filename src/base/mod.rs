@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod json;
+pub mod moment;
 pub mod secret;
 pub mod siv;

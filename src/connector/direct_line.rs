@@ -19,7 +19,7 @@ use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
 use crate::net::origin::Origin;
-use crate::net::outbound::{Breaker, Outbound};
+use crate::net::outbound::{Breaker, Outbound, Outcome};
 
 /// The secret.
 pub const SECRET: Var = Var::secret(
@@ -199,10 +199,10 @@ impl Refusals {
         let Ok(turn) = self.breaker.admit() else { return Err(ConnectorFault::Rejected(*self.last())) };
         let result = exchange.await;
         match &result {
-            Ok(_) => turn.settle(true),
+            Ok(_) => turn.settle(Outcome::Well),
             Err(ConnectorFault::Rejected(rejection)) => {
                 *self.last() = *rejection;
-                turn.settle(false);
+                turn.settle(Outcome::Failed);
             }
             Err(_) => drop(turn),
         }

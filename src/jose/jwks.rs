@@ -8,6 +8,7 @@ pub mod key;
 pub mod per_kid;
 pub mod remote;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use url::Url;
@@ -87,9 +88,22 @@ impl Keys {
     /// # Errors
     /// [`NoKey`].
     pub async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<Key>, NoKey> {
+        self.find_for(id, algorithm, None).await
+    }
+
+    /// The same for somebody at this address, whose wrong guesses are their own.
+    ///
+    /// # Errors
+    /// [`NoKey`].
+    pub async fn find_for(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        asker: Option<IpAddr>,
+    ) -> Result<Arc<Key>, NoKey> {
         let remote = match &self.0 {
             Place::Pinned(keys) => return Ok(keys.find(id, algorithm)?),
-            Place::PerKid(keys) => return find_one(keys, id, algorithm).await,
+            Place::PerKid(keys) => return find_one(keys, id, algorithm, asker).await,
             Place::Set(remote) => remote.clone(),
             Place::Discovered(provider) => provider.keys().await?,
         };
@@ -112,8 +126,13 @@ impl Keys {
     }
 }
 
-async fn find_one(keys: &PerKid, id: Option<&str>, algorithm: Algorithm) -> Result<Arc<Key>, NoKey> {
+async fn find_one(
+    keys: &PerKid,
+    id: Option<&str>,
+    algorithm: Algorithm,
+    asker: Option<IpAddr>,
+) -> Result<Arc<Key>, NoKey> {
     let id = id.ok_or(NoMatch::Unknown)?;
-    let found = keys.get(id).await?.ok_or(NoMatch::Unknown)?;
+    let found = keys.get(id, asker).await?.ok_or(NoMatch::Unknown)?;
     Ok(found.find(Some(id), algorithm)?)
 }

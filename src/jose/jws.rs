@@ -9,10 +9,14 @@ pub mod rejected;
 pub mod rules;
 pub mod times;
 
+use std::net::IpAddr;
+
+use serde_json::Value;
+
 use crate::base::clock::Clock;
 use crate::jose::jwks::Keys;
 use crate::jose::jwks::remote::Unavailable;
-use crate::jose::jws::compact::split;
+use crate::jose::jws::compact::{Header, split};
 use crate::jose::jws::rejected::Failure;
 use crate::jose::jws::rules::{Rules, Verified};
 
@@ -42,13 +46,33 @@ impl Verifier {
     /// # Errors
     /// [`Failure`].
     pub async fn verify(&self, token: &[u8]) -> Result<Verified, Failure> {
+        self.verify_for(token, None).await
+    }
+
+    /// The same for somebody at this address, whose made-up key ids are their own affair.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn verify_for(&self, token: &[u8], asker: Option<IpAddr>) -> Result<Verified, Failure> {
+        let (claims, header) = self.signed(token, asker).await?;
+        Ok(self.rules.judge(claims, &header, self.clock.now())?)
+    }
+
+    /// What one of the keys has signed, whatever it says: for answers that are no tokens.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn statement(&self, text: &[u8]) -> Result<Value, Failure> {
+        Ok(self.signed(text, None).await?.0)
+    }
+
+    async fn signed(&self, token: &[u8], asker: Option<IpAddr>) -> Result<(Value, Header), Failure> {
         let parts = split(token, self.rules.padding)?;
         let header = parts.header()?;
         let algorithm = self.rules.admit(&header)?;
-        let key = self.keys.find(header.key_id()?, algorithm).await?;
+        let key = self.keys.find_for(header.key_id()?, algorithm, asker).await?;
         parts.check(&key, algorithm)?;
-        let claims = parts.claims()?;
-        Ok(self.rules.judge(claims, &header, self.clock.now())?)
+        Ok((parts.claims()?, header))
     }
 
     /// Fetches what is needed before the first token comes.

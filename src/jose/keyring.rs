@@ -59,6 +59,20 @@ pub const KEY_ID: Var = Var::new(
     "app_5f1c",
     "`kid` in the token's header, where the vendor names its secrets. Asymmetric keys carry their RFC 7638 thumbprint unless this is set.",
 );
+/// The next key's id.
+pub const KEY_ID_NEXT: Var = Var::new(
+    "WIDGET_KEY_ID_NEXT",
+    "",
+    "app_60aa",
+    "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_NEXT will have when it signs; its RFC 7638 thumbprint when not set.",
+);
+/// The previous key's id.
+pub const KEY_ID_PREVIOUS: Var = Var::new(
+    "WIDGET_KEY_ID_PREVIOUS",
+    "",
+    "app_4b90",
+    "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_PREVIOUS had when it signed; its RFC 7638 thumbprint when not set.",
+);
 /// Accept a short secret.
 pub const ALLOW_WEAK: Var = Var::new(
     "WIDGET_ALLOW_WEAK_SECRET",
@@ -101,6 +115,8 @@ impl Keyring {
         &PRIVATE_KEY_PREVIOUS,
         &ALGORITHM,
         &KEY_ID,
+        &KEY_ID_NEXT,
+        &KEY_ID_PREVIOUS,
         &ALLOW_WEAK,
     ];
 
@@ -162,13 +178,15 @@ impl Keyring {
             let hint = format!("is required for {algorithm}; `countersign keygen --algorithm {algorithm}` makes one");
             env.mistake_in(&PRIVATE_KEY, &hint);
         }
-        let others = [&PRIVATE_KEY_NEXT, &PRIVATE_KEY_PREVIOUS].map(|var| read_pem(env, var, algorithm, options));
+        let others = [(&PRIVATE_KEY_NEXT, &KEY_ID_NEXT), (&PRIVATE_KEY_PREVIOUS, &KEY_ID_PREVIOUS)];
+        let others = others.map(|(key, id)| read_published(env, key, id, algorithm, options));
         let signer = read_pem(env, &PRIVATE_KEY, algorithm, options)?;
         let public = signer.public_jwk().cloned()?;
         let jwk: Jwk = serde_json::from_value(public.clone()).ok()?;
         let checker = DecodingKey::from_jwk(&jwk).ok()?;
         let mut published = vec![with_kid(public.clone(), options.kid.as_deref())];
-        published.extend(others.into_iter().flatten().filter_map(|signer| signer.public_jwk().cloned()));
+        published.extend(others.into_iter().flatten());
+        check_ids(env, &published);
         let fingerprint = fingerprint(public.to_string().as_bytes());
         Some(Self { signer, checker, published, fingerprint })
     }
@@ -192,6 +210,32 @@ fn with_kid(mut jwk: Value, kid: Option<&str>) -> Value {
         jwk["kid"] = Value::from(kid);
     }
     jwk
+}
+
+/// A key that does not sign, under the id that its own tokens will name, or have named.
+fn read_published(env: &mut Env, key: &Var, id: &Var, algorithm: Algorithm, options: &HeaderOptions) -> Option<Value> {
+    let kid = env.text(id);
+    let public = read_pem(env, key, algorithm, options)?.public_jwk().cloned()?;
+    if options.kid.is_some() && kid.is_none() {
+        let name = env.name_of(id);
+        env.warn(
+            &name,
+            "is not set though WIDGET_KEY_ID is: the key is published under its thumbprint, which its tokens must name",
+        );
+    }
+    Some(with_kid(public, kid.as_deref()))
+}
+
+/// Two different keys under one id would make every verifier that has kept the one refuse the tokens of the other.
+fn check_ids(env: &mut Env, published: &[Value]) {
+    let same_id = |a: &Value, b: &Value| a["kid"] == b["kid"] && a != b;
+    let clash = published.iter().enumerate().any(|(at, key)| published[..at].iter().any(|other| same_id(key, other)));
+    if clash {
+        env.mistake_in(
+            &KEY_ID,
+            "is the id of two published keys; give each its own (WIDGET_KEY_ID_NEXT, WIDGET_KEY_ID_PREVIOUS)",
+        );
+    }
 }
 
 fn read_algorithm(env: &mut Env, offered: &[&'static str]) -> Option<Algorithm> {

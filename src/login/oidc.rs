@@ -8,7 +8,6 @@ pub mod settings;
 pub mod wire;
 
 use std::fmt;
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -25,12 +24,13 @@ use crate::jose::jwks::remote::Unavailable;
 use crate::jose::jws::Verifier;
 use crate::jose::jws::rejected::{Failure, Rejected};
 use crate::jose::jws::rules::{Audience, Rules};
-use crate::jose::jws::times::{SKEW, numeric_date};
+use crate::jose::jws::times::SKEW;
 use crate::login::oidc::settings::{Ask, Settings};
-use crate::login::oidc::wire::{Client, Tokens};
+use crate::login::oidc::wire::{Client, Tokens, UserInfo};
 use crate::login::sessions::record::{NewLogin, ProviderSession};
 use crate::login::transaction::Transaction;
 use crate::net::outbound::Outbound;
+use crate::session::mapping::Misfit;
 
 /// How this login is called in records.
 pub const METHOD: &str = "oidc";
@@ -145,7 +145,8 @@ impl Oidc {
     /// A sentence for the operator when the issuer may not be called.
     pub fn new(settings: Settings, base: &str, outbound: &Outbound, clock: &Clock) -> Result<Self, String> {
         let provider = Provider::new(&settings.issuer, outbound, clock.clone())?;
-        let audience = Audience::Only(vec![settings.client_id.clone()]);
+        let (id, trusted) = (settings.client_id.clone(), settings.trusted_audiences.clone());
+        let audience = Audience::Client { id, trusted };
         let rules = Rules::new(settings.algorithms.clone(), &settings.issuer, audience);
         let logout_rules = Rules { types: logout::TYPES, max_age: Some(logout::LONGEST), ..rules.clone() };
         let keys = Keys::of(provider.clone());
@@ -242,18 +243,16 @@ impl Oidc {
     }
 
     /// When the visitor proved who they are: as the provider says, and not too long ago where that matters.
+    /// Where it does not matter, a time that cannot be read, or is yet to come, is as good as none.
     fn check_age(&self, claims: &Value) -> Result<UnixTime, Failed> {
         let now = self.clock.now();
-        let stated = claims.get("auth_time").map(|time| numeric_date(time).ok_or(Failed::Rejected("auth_time")));
-        let stated = stated.transpose()?;
-        if stated.is_some_and(|time| time > now.plus(SKEW)) {
-            return Err(Failed::Rejected("auth_time"));
-        }
-        let fresh = |most: Duration| stated.is_some_and(|time| now <= time.plus(most).plus(SKEW));
-        match self.settings.max_age {
-            Some(most) if !fresh(most) => Err(Failed::Rejected("max_age")),
-            _ => Ok(stated.map_or(now, |time| time.min(now))),
-        }
+        let stated = self.settings.mapping.authenticated_at(claims);
+        let stated = stated.map(|time| time.filter(|time| *time <= now.plus(SKEW)));
+        let Some(most) = self.settings.max_age else {
+            return Ok(stated.ok().flatten().map_or(now, |time| time.min(now)));
+        };
+        let time = stated.map_err(|_| Failed::Rejected("auth_time"))?.ok_or(Failed::Rejected("max_age"))?;
+        if now <= time.plus(most).plus(SKEW) { Ok(time.min(now)) } else { Err(Failed::Rejected("max_age")) }
     }
 
     /// The ID token's claims, and what the userinfo endpoint adds about the same person (`OpenID` Connect Core 1.0 section
@@ -261,7 +260,10 @@ impl Oidc {
     async fn with_userinfo(&self, metadata: &Metadata, mut claims: Value, tokens: &Tokens) -> Result<Value, Failed> {
         let endpoint = metadata.endpoint("userinfo_endpoint").filter(|_| self.settings.userinfo == Ask::Auto);
         let (Some(endpoint), Some(access)) = (endpoint, &tokens.access_token) else { return Ok(claims) };
-        let more = self.client.userinfo(&endpoint, access).await?;
+        let more = match self.client.userinfo(&endpoint, access).await? {
+            UserInfo::Plain(members) => members,
+            UserInfo::Signed(text) => self.signed_userinfo(&text).await?,
+        };
         let same = more.get("sub").and_then(Value::as_str).is_some_and(|sub| claims.get("sub") == Some(&sub.into()));
         if !same {
             return Err(Failed::Rejected("userinfo_subject"));
@@ -274,6 +276,15 @@ impl Oidc {
         Ok(claims)
     }
 
+    /// Section 5.3.2: signed, it should say by whom and for whom; where it does, that must be them and us.
+    async fn signed_userinfo(&self, text: &[u8]) -> Result<Value, Failed> {
+        let members = self.id_tokens.statement(text).await?;
+        let issuer = members.get("iss").is_none_or(|issuer| issuer.as_str() == Some(&self.settings.issuer));
+        let audience = Audience::Includes(vec![self.settings.client_id.clone()]);
+        let ours = members.get("aud").is_none_or(|_| audience.check(&members).is_ok());
+        if issuer && ours { Ok(members) } else { Err(Failed::Rejected("userinfo_of_another")) }
+    }
+
     fn new_login(
         &self,
         claims: &Value,
@@ -284,7 +295,7 @@ impl Oidc {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let subject = text("sub").filter(|sub| sub.len() <= 255).ok_or(Rejected::Subject)?.to_owned();
         let session = text("sid").map(str::to_owned);
-        let mapped = self.settings.mapping.apply(everything).ok_or(Rejected::Subject)?;
+        let mapped = self.settings.mapping.apply(everything).map_err(misfit)?.ok_or(Rejected::Subject)?;
         let mut identity = mapped.identity;
         for name in ["acr", "amr"] {
             let stated = claims.get(name).filter(|value| value.to_string().len() <= 1024).cloned();
@@ -300,6 +311,11 @@ impl Oidc {
             provider: Some(provider),
         })
     }
+}
+
+/// What the provider says fits a setting not: nothing that the visitor could do about it.
+fn misfit(misfit: Misfit) -> Failed {
+    Failed::Outage(misfit.outage(METHOD).reason)
 }
 
 /// RFC 7636 section 4.2.

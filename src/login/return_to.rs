@@ -6,6 +6,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
+use crate::net::field::percent_decoded;
 use crate::net::origin::Origin;
 
 /// Longest accepted text: it travels in a cookie.
@@ -55,7 +56,9 @@ fn is_plain(text: &str) -> bool {
 /// One leading slash, no empty and no dot segments, no encoding of anything that has a meaning in a path, and nothing that
 /// a reader who tidies Unicode would turn into such a thing.
 fn is_plain_path(path: &str) -> bool {
-    let Some(decoded) = decoded(path).and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+    let Some(decoded) = percent_decoded(path.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()) else {
+        return false;
+    };
     let tidied: String = decoded.nfkc().collect();
     let same_shape = path.split('/').count() == tidied.split('/').count();
     let dots = tidied.split('/').any(|segment| matches!(segment.split(';').next(), Some("." | "..")));
@@ -64,28 +67,12 @@ fn is_plain_path(path: &str) -> bool {
 
 /// A query and a fragment may hold any encoded text but control characters.
 fn is_plain_rest(rest: &str) -> bool {
-    decoded(rest).is_some_and(|bytes| !bytes.iter().any(u8::is_ascii_control))
+    percent_decoded(rest.as_bytes()).is_some_and(|bytes| !bytes.iter().any(u8::is_ascii_control))
 }
 
 /// What no decoded path has any business with. `%` is there because a second reader might decode a second time.
 fn is_hostile(c: char) -> bool {
     c.is_control() || c.is_whitespace() || matches!(c, '\\' | '%' | '?' | '#' | '\u{202A}'..='\u{202E}' | '\u{FEFF}')
-}
-
-/// The bytes that percent encoding stands for; `None` when a `%` begins no encoding.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let high = char::from(rest.next()?).to_digit(16)?;
-            let low = char::from(rest.next()?).to_digit(16)?;
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    Some(bytes)
 }
 
 /// What a browser would make of it: the same origin, and the same text.

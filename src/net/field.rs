@@ -22,6 +22,15 @@ pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
+/// Percent-encoded bytes as they were (RFC 3986 section 2.1); `None` where a `%` does not begin an octet: a reader that let it
+/// stand would read another value than one that does not.
+#[must_use]
+pub fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let octet = |tail: &[u8]| tail.get(1..3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let sound = (0..text.len()).filter(|at| text[*at] == b'%').all(|at| octet(&text[at..]));
+    sound.then(|| percent_encoding::percent_decode(text).collect())
+}
+
 /// The media type of a `Content-Type`, or of an item of `Accept`, without its parameters; compare it without regard to case.
 #[must_use]
 pub fn media_type(value: &[u8]) -> &[u8] {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
@@ -71,6 +72,14 @@ impl TrustedProxies {
     fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.0.contains(&address))
+    }
+
+    /// The address of whoever sent this request, as far as it tells them from others: where no proxy is named, this very
+    /// machine is one all the same, and its address everybody's.
+    #[must_use]
+    pub fn visitor(&self, request: &Parts) -> Option<IpAddr> {
+        let address = self.client(*request.extensions.get::<Peer>()?, &request.headers).address;
+        address.filter(|address| !(self.is_empty() && address.is_loopback()))
     }
 
     /// The client's address: the peer's own, unless the peer is a trusted proxy; then the right-most hop that is not one

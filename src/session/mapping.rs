@@ -1,12 +1,15 @@
 //! From somebody else's JSON to an identity, by JSON pointers (RFC 6901).
 //!
 //! The session endpoint of a host, the claims of an assertion and a stored session record differ only in where things
-//! stand. A value of the wrong type is absent; an absent, empty or unfit subject is nobody (C-4).
+//! stand. A value of the wrong type is absent; an absent, empty or unfit subject is nobody (C-4); a time that cannot be read is
+//! a mistake in the configuration, and the answer says in which setting.
 
 use serde_json::Value;
 
 use crate::base::clock::UnixTime;
+use crate::base::moment::{self, NotATime};
 use crate::config::env::{Env, Var};
+use crate::session::Outage;
 use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
 
 /// The variables that hold one source's pointers.
@@ -20,11 +23,11 @@ pub struct MappingVars<'a> {
     pub email: &'a Var,
     /// Whether the address is verified: a boolean, or its text.
     pub email_verified: &'a Var,
-    /// Groups: an array of texts, or one text.
+    /// Groups: an array of texts, one text, or an object whose members are named after them.
     pub groups: &'a Var,
     /// Language tag.
     pub locale: &'a Var,
-    /// End of the session: seconds since 1970, or RFC 3339.
+    /// End of the session.
     pub expires: &'a Var,
     /// When the visitor logged in, likewise.
     pub auth_time: &'a Var,
@@ -41,9 +44,56 @@ pub struct Mapping {
     email_verified: String,
     groups: String,
     locale: String,
-    expires: String,
-    auth_time: String,
+    expires: Time,
+    auth_time: Time,
     attributes: Vec<(String, String)>,
+}
+
+/// Where a time stands, and who says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Time {
+    pointer: String,
+    setting: &'static str,
+    /// Whether the operator named the place, or it is only where such a time usually stands.
+    asked: bool,
+}
+
+/// What a setting points at does not fit the setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} points at {problem}")]
+pub struct Misfit {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is there.
+    pub problem: NotATime,
+}
+
+impl Misfit {
+    /// The word for logs and metrics.
+    pub const REASON: &'static str = "misconfigured";
+
+    /// The answer of a source that cannot read what it is pointed at: not nobody, and no session without an end.
+    #[must_use]
+    pub fn outage(self, source_name: &'static str) -> Outage {
+        tracing::error!(
+            source = source_name,
+            setting = self.setting,
+            "the setting does not fit: it points at {}",
+            self.problem
+        );
+        Outage { source_name, reason: Self::REASON, retry_after: None }
+    }
+}
+
+impl Time {
+    fn of(env: &mut Env, var: &Var, pointer: String) -> Self {
+        Self { pointer, setting: var.name, asked: env.is_set(var) }
+    }
+
+    fn read(&self, document: &Value) -> Result<Option<UnixTime>, Misfit> {
+        let value = find(document, &self.pointer).map(moment::read).transpose();
+        value.map_err(|problem| Misfit { setting: self.setting, problem })
+    }
 }
 
 /// What a JSON document says about a visitor.
@@ -67,6 +117,7 @@ impl Mapping {
             }
             text
         };
+        let (expires, auth_time) = (pointer(vars.expires), pointer(vars.auth_time));
         Self {
             subject: pointer(vars.subject),
             name: pointer(vars.name),
@@ -74,8 +125,8 @@ impl Mapping {
             email_verified: pointer(vars.email_verified),
             groups: pointer(vars.groups),
             locale: pointer(vars.locale),
-            expires: pointer(vars.expires),
-            auth_time: pointer(vars.auth_time),
+            expires: Time::of(env, vars.expires, expires),
+            auth_time: Time::of(env, vars.auth_time, auth_time),
             attributes: read_attributes(env, vars.attributes),
         }
     }
@@ -86,13 +137,37 @@ impl Mapping {
         &self.subject
     }
 
-    /// What the document says; `None` when it names nobody, or an end of the session that cannot be read: a session
-    /// whose end is unknown though one is stated cannot be kept to.
+    /// What the document says; `None` when it names nobody.
+    ///
+    /// # Errors
+    /// [`Misfit`] for an end of the session that cannot be read, and for a time of the login that cannot be where the operator
+    /// said where it is. Where nobody asked for that time, nobody is kept out for its sake.
+    pub fn apply(&self, document: &Value) -> Result<Option<Mapped>, Misfit> {
+        let Some(identity) = self.identity(document) else { return Ok(None) };
+        let authenticated_at = match self.auth_time.read(document) {
+            Err(_) if !self.auth_time.asked => None,
+            read => read?,
+        };
+        Ok(Some(Mapped { identity, expires_at: self.expires.read(document)?, authenticated_at }))
+    }
+
+    /// When the visitor logged in, where the document says it.
+    ///
+    /// # Errors
+    /// [`Misfit`] where it cannot be read.
+    pub fn authenticated_at(&self, document: &Value) -> Result<Option<UnixTime>, Misfit> {
+        self.auth_time.read(document)
+    }
+
+    /// Whether the time of the login is read from anywhere.
     #[must_use]
-    pub fn apply(&self, document: &Value) -> Option<Mapped> {
-        let at =
-            |pointer: &str| (!pointer.is_empty()).then(|| document.pointer(pointer)).flatten().filter(|v| !v.is_null());
-        let said = |pointer: &str| at(pointer).and_then(Value::as_str);
+    pub fn reads_auth_time(&self) -> bool {
+        !self.auth_time.pointer.is_empty()
+    }
+
+    fn identity(&self, document: &Value) -> Option<Identity> {
+        let at = |pointer: &str| find(document, pointer);
+        let said = |pointer: &str| at(pointer).and_then(first_text);
         let text = |pointer: &str, max| said(pointer).and_then(|t| tidy(t, max).ok().flatten());
         let mut identity = Identity::new(Subject::new(&scalar(at(&self.subject)?)?).ok()?);
         identity.name = said(&self.name).and_then(|t| display(t, NAME_MAX).ok().flatten());
@@ -105,12 +180,12 @@ impl Mapping {
                 identity.attributes.insert(name.clone(), value);
             }
         }
-        let expires_at = match at(&self.expires) {
-            Some(value) => Some(moment(value)?),
-            None => None,
-        };
-        Some(Mapped { identity, expires_at, authenticated_at: at(&self.auth_time).and_then(moment) })
+        Some(identity)
     }
+}
+
+fn find<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
+    (!pointer.is_empty()).then(|| document.pointer(pointer)).flatten().filter(|value| !value.is_null())
 }
 
 fn read_attributes(env: &mut Env, var: &Var) -> Vec<(String, String)> {
@@ -140,12 +215,19 @@ fn truth(value: &Value) -> Option<bool> {
     value.as_bool().or_else(|| value.as_str()?.to_ascii_lowercase().parse().ok())
 }
 
+/// A text, or the first of a list: directories keep several names and addresses of somebody, the main one first.
+fn first_text(value: &Value) -> Option<&str> {
+    value.as_array().map_or(Some(value), |items| items.first()).and_then(Value::as_str)
+}
+
+/// A text, a list of texts, or an object whose members are named after them (Zitadel's roles).
 fn texts(value: &Value) -> Vec<String> {
-    let items = match value {
-        Value::Array(items) => items.as_slice(),
-        one => std::slice::from_ref(one),
+    let items: Vec<&str> = match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::Object(members) => members.keys().map(String::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
     };
-    let fit = items.iter().filter_map(Value::as_str).filter_map(|t| tidy(t, ITEM_MAX).ok().flatten());
+    let fit = items.into_iter().filter_map(|t| tidy(t, ITEM_MAX).ok().flatten());
     fit.take(GROUPS_MAX).collect()
 }
 
@@ -157,14 +239,4 @@ fn harmless(value: &Value) -> Option<Value> {
         Value::Array(_) | Value::Object(_) => (value.to_string().len() <= CONTAINER_MAX).then(|| value.clone()),
         other => Some(other.clone()),
     }
-}
-
-/// Seconds since 1970 or RFC 3339. A number so large that it must be milliseconds is refused, not guessed.
-#[must_use]
-pub fn moment(value: &Value) -> Option<UnixTime> {
-    const YEAR_3000: u64 = 32_503_680_000;
-    let seconds = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    let date = || time::OffsetDateTime::parse(value.as_str()?, &time::format_description::well_known::Rfc3339).ok();
-    let seconds = seconds.or_else(|| u64::try_from(date()?.unix_timestamp()).ok())?;
-    (seconds < YEAR_3000).then_some(UnixTime(seconds))
 }

@@ -19,6 +19,7 @@ use crate::jose::jws::Verifier;
 use crate::jose::jws::compact::{bearer, sole_field};
 use crate::jose::jws::rejected::{Failure, Rejected};
 use crate::net::outbound::Outbound;
+use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::sources::assertion::conventions::Convention;
@@ -35,6 +36,7 @@ pub struct Assertion {
     header: HeaderName,
     verifier: Verifier,
     mapping: Mapping,
+    proxies: TrustedProxies,
 }
 
 impl Assertion {
@@ -52,7 +54,14 @@ impl Assertion {
             Place::OneByOne(base) => Keys::one_by_one(&base, outbound, clock.clone()),
         };
         let keys = keys.map_err(|problem| env.mistake_in(&JWKS_URL, &problem)).ok()?;
-        Some(Self { convention, header, verifier: Verifier::new(rules, keys, clock.clone()), mapping })
+        let (verifier, proxies) = (Verifier::new(rules, keys, clock.clone()), TrustedProxies::default());
+        Some(Self { convention, header, verifier, mapping, proxies })
+    }
+
+    /// The same behind these proxies, which say where a visitor is.
+    #[must_use]
+    pub fn behind(self, proxies: &TrustedProxies) -> Self {
+        Self { proxies: proxies.clone(), ..self }
     }
 
     /// Who signs, for the start-up message and the console.
@@ -77,8 +86,8 @@ impl Assertion {
         let Some(assertion) = self.assertion(request)?.filter(|assertion| !assertion.is_empty()) else {
             return Ok(None);
         };
-        let verified = self.verifier.verify(assertion).await?;
-        let mapped = self.mapping.apply(&verified.claims).ok_or(Rejected::Subject)?;
+        let verified = self.verifier.verify_for(assertion, self.proxies.visitor(request)).await?;
+        let mapped = self.mapping.apply(&verified.claims)?.ok_or(Rejected::Subject)?;
         let expires_at = mapped.expires_at.map_or(verified.expires_at, |end| end.min(verified.expires_at));
         Ok(Some(Session {
             identity: mapped.identity,

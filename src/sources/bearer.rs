@@ -20,6 +20,7 @@ use crate::jose::jws::rejected::{Failure, Rejected};
 use crate::jose::jws::rules::{Verified, check_clients, check_requirements};
 use crate::jose::jws::times::Times;
 use crate::net::outbound::Outbound;
+use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
 use crate::session::{Authenticator, Guarded, Outage, Session};
 use crate::sources::bearer::introspection::Introspection;
@@ -35,6 +36,7 @@ pub struct Bearer {
     opaque: Option<(Introspection, Opaque)>,
     scope: Vec<String>,
     mapping: Mapping,
+    proxies: TrustedProxies,
     clock: Clock,
 }
 
@@ -44,7 +46,7 @@ impl Bearer {
 
     /// Reads who issues tokens, what they must say, and whom to ask about opaque ones; `None` after naming what is wrong.
     /// Nothing is fetched yet.
-    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+    pub fn read(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, clock: &Clock) -> Option<Self> {
         let Settings { signed, opaque, scope, mapping } = Settings::read(env)?;
         let signed = match signed {
             Some(signed) => Some(verifier(env, signed, outbound, clock)?),
@@ -54,16 +56,16 @@ impl Bearer {
             Some(rules) => Some((introspection(env, &rules, outbound, clock)?, rules)),
             None => None,
         };
-        Some(Self { signed, opaque, scope, mapping, clock: clock.clone() })
+        Some(Self { signed, opaque, scope, mapping, proxies: proxies.clone(), clock: clock.clone() })
     }
 
     async fn session(&self, request: &Parts) -> Result<Option<Session>, Failure> {
         let Some(token) = token_in(request)? else { return Ok(None) };
-        let (claims, expires_at) = self.claims(token).await?;
+        let (claims, expires_at) = self.claims(token, request).await?;
         check_kind(&claims)?;
         check_unbound(&claims)?;
         self.check_scope(&claims)?;
-        let mapped = self.mapping.apply(&claims).ok_or(Rejected::Subject)?;
+        let mapped = self.mapping.apply(&claims)?.ok_or(Rejected::Subject)?;
         Ok(Some(Session {
             identity: mapped.identity,
             source: NAME,
@@ -73,7 +75,7 @@ impl Bearer {
     }
 
     /// What the token says, after it was checked here or by the authorization server.
-    async fn claims(&self, token: &[u8]) -> Result<(Value, Option<UnixTime>), Failure> {
+    async fn claims(&self, token: &[u8], request: &Parts) -> Result<(Value, Option<UnixTime>), Failure> {
         let looks_signed = || compact::means_to_be_signed(token);
         match (&self.signed, &self.opaque) {
             (Some(verifier), opaque) if opaque.is_none() || looks_signed() => {
@@ -82,7 +84,8 @@ impl Bearer {
             }
             (_, Some((introspection, rules))) => {
                 check_alphabet(token)?;
-                let claims = introspection.ask(token).await?.ok_or(Rejected::Inactive)?;
+                let claims =
+                    introspection.ask(token, self.proxies.visitor(request)).await?.ok_or(Rejected::Inactive)?;
                 let expires_at = rules.judge(&claims, self.clock.now())?;
                 Ok((claims, expires_at))
             }

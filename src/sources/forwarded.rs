@@ -17,10 +17,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::base::clock::UnixTime;
+use crate::base::moment::{self, NotATime};
 use crate::base::secret;
 use crate::config::env::{Env, Var};
+use crate::net::field::percent_decoded;
 use crate::net::peer::{Peer, TrustedProxies};
 use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
+use crate::session::mapping::Misfit;
 use crate::session::{Authenticator, Guarded, Outage, Session};
 
 /// Name of this source.
@@ -105,13 +108,13 @@ const EXPIRES_HEADER: Var = Var::new(
     "FORWARDED_EXPIRES_HEADER",
     "",
     "X-Session-Expires",
-    "Header that says when the session ends: seconds since 1970, or RFC 3339.",
+    "Header that says when the session ends: seconds or milliseconds since 1970, RFC 3339 with its zone, or an HTTP date.",
 );
 const AUTH_TIME_HEADER: Var = Var::new(
     "FORWARDED_AUTH_TIME_HEADER",
     "",
     "X-Auth-Time",
-    "Header that says when the visitor logged in: seconds since 1970, or RFC 3339.",
+    "Header that says when the visitor logged in: seconds or milliseconds since 1970, RFC 3339 with its zone, or an HTTP date.",
 );
 const ATTRIBUTES: Var = Var::new(
     "FORWARDED_ATTRIBUTES",
@@ -329,18 +332,24 @@ impl Forwarded {
         }
     }
 
-    fn session(&self, headers: &HeaderMap) -> Option<Session> {
+    fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, Misfit> {
         let identity = match self.shape {
-            Shape::EasyAuth => self.principal(headers)?,
-            Shape::Headers => self.identity(headers)?,
+            Shape::EasyAuth => self.principal(headers),
+            Shape::Headers => self.identity(headers),
         };
-        let time = |name: &Option<HeaderName>| self.text(headers, name.as_ref(), ITEM_MAX).as_deref().map(read_time);
-        // A session whose end cannot be read has no end we could keep to, so it does not count.
-        let expires_at = match time(&self.names.expires) {
-            Some(None) => return None,
-            other => other.flatten(),
+        let Some(identity) = identity else { return Ok(None) };
+        let expires_at = self.time(headers, &EXPIRES_HEADER, self.names.expires.as_ref())?;
+        let authenticated_at = self.time(headers, &AUTH_TIME_HEADER, self.names.auth_time.as_ref())?;
+        Ok(Some(Session { identity, source: NAME, expires_at, authenticated_at }))
+    }
+
+    /// A time; `None` where the header is absent or empty.
+    fn time(&self, headers: &HeaderMap, var: &Var, name: Option<&HeaderName>) -> Result<Option<UnixTime>, Misfit> {
+        let Some(name) = name.filter(|name| headers.get(*name).is_some_and(|value| !value.is_empty())) else {
+            return Ok(None);
         };
-        Some(Session { identity, source: NAME, expires_at, authenticated_at: time(&self.names.auth_time).flatten() })
+        let time = self.decoded(headers, name).ok_or(NotATime::Text).and_then(|text| moment::read_text(&text));
+        time.map(Some).map_err(|problem| Misfit { setting: var.name, problem })
     }
 
     fn identity(&self, headers: &HeaderMap) -> Option<Identity> {
@@ -443,8 +452,8 @@ impl Authenticator for Forwarded {
 
     fn guarded(&self) -> Guarded {
         let n = &self.names;
-        let single =
-            [Some(&n.subject), n.email.as_ref(), n.email_verified.as_ref(), n.expires.as_ref(), n.auth_time.as_ref()];
+        // An HTTP date holds a comma; of two times that were joined neither is read.
+        let single = [Some(&n.subject), n.email.as_ref(), n.email_verified.as_ref()];
         let scalars = if self.commas { Vec::new() } else { single.into_iter().flatten().cloned().collect() };
         let optional = [&n.display, &n.email, &n.email_verified, &n.groups, &n.locale, &n.expires, &n.auth_time];
         let mut headers: Vec<HeaderName> = optional.into_iter().flatten().cloned().collect();
@@ -466,7 +475,7 @@ impl Authenticator for Forwarded {
             );
             return Ok(None);
         }
-        Ok(self.session(&request.headers))
+        self.session(&request.headers).map_err(|misfit| misfit.outage(NAME))
     }
 }
 
@@ -475,7 +484,7 @@ impl Authenticator for Forwarded {
 fn decode(bytes: &[u8], encoding: Encoding, charset: Charset) -> Option<Cow<'_, str>> {
     let decoded = match encoding {
         Encoding::None => Cow::Borrowed(bytes),
-        Encoding::Percent => percent_decode(bytes)?.into(),
+        Encoding::Percent => percent_decoded(bytes)?.into(),
         Encoding::Base64Url => {
             let unpadded = bytes.strip_suffix(b"==").or(bytes.strip_suffix(b"=")).unwrap_or(bytes);
             URL_SAFE_NO_PAD.decode(unpadded).ok()?.into()
@@ -487,29 +496,6 @@ fn decode(bytes: &[u8], encoding: Encoding, charset: Charset) -> Option<Cow<'_, 
     };
     let latin1 = || decoded.iter().map(|&byte| char::from(byte)).collect();
     text.or_else(|| (charset == Charset::Latin1).then(latin1))
-}
-
-fn percent_decode(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        if *first == b'%' {
-            let pair = tail.get(..2)?;
-            out.extend(hex::decode(pair).ok()?);
-            rest = &tail[2..];
-        } else {
-            out.push(*first);
-            rest = tail;
-        }
-    }
-    Some(out)
-}
-
-/// Seconds since 1970, or an RFC 3339 date.
-fn read_time(text: &str) -> Option<UnixTime> {
-    let seconds = text.parse().ok();
-    let date = || time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok();
-    seconds.or_else(|| u64::try_from(date()?.unix_timestamp()).ok()).map(UnixTime)
 }
 
 fn read_separator(env: &mut Env, usual: char) -> char {

@@ -170,7 +170,8 @@ impl Authenticator for HostStore {
             return Ok(None);
         }
         let data = Value::Object(record.data.into_iter().collect());
-        Ok(self.mapping.apply(&data).map(|mapped| Session {
+        let mapped = self.mapping.apply(&data).map_err(|misfit| misfit.outage(NAME))?;
+        Ok(mapped.map(|mapped| Session {
             identity: mapped.identity,
             source: NAME,
             expires_at: Some(mapped.expires_at.map_or(end, |own| own.min(end))),

@@ -6,20 +6,20 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use moka::sync::Cache;
 use serde_json::Value;
 use url::Url;
 
-use crate::base::clock::{Clock, random_bytes};
+use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
 use crate::net::cookies;
 use crate::net::field::is_token;
-use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback, retry_after};
+use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, Visitor, is_loopback, retry_after};
+use crate::net::peer::TrustedProxies;
+use crate::net::verdicts::{CACHE_MAX, Verdicts};
 use crate::session::mapping::{Mapping, MappingVars};
 use crate::session::{Authenticator, Guarded, Outage, Session};
 
@@ -77,7 +77,7 @@ const EXPIRES: Var = Var::new(
     "UPSTREAM_EXPIRES",
     "/exp",
     "/session/expires_at",
-    "JSON pointer to the end of the session: seconds since 1970, or RFC 3339.",
+    "JSON pointer to the end of the session: seconds or milliseconds since 1970, RFC 3339 with its zone, or an HTTP date.",
 );
 const AUTH_TIME: Var =
     Var::new("UPSTREAM_AUTH_TIME", "/auth_time", "/session/started_at", "JSON pointer to when the visitor logged in.");
@@ -100,13 +100,6 @@ const MAPPING: MappingVars<'_> = MappingVars {
     attributes: &ATTRIBUTES,
 };
 
-/// Positive verdicts are kept at most this long (CA-3).
-const CACHE_MAX: Duration = Duration::from_secs(30);
-/// Negative ones at most this long, so that somebody who has just logged in is not told otherwise.
-const NEGATIVE_MAX: Duration = Duration::from_secs(2);
-/// Most verdicts that are kept.
-const CACHE_ENTRIES: u64 = 10_000;
-
 /// The source.
 #[derive(Debug)]
 pub struct Upstream {
@@ -115,7 +108,8 @@ pub struct Upstream {
     cookies: Vec<String>,
     logged_out: Vec<u16>,
     mapping: Mapping,
-    verdicts: Option<Verdicts>,
+    verdicts: Option<Verdicts<Option<Session>>>,
+    proxies: TrustedProxies,
     clock: Clock,
 }
 
@@ -141,7 +135,7 @@ impl Upstream {
     ];
 
     /// Reads the endpoint, the cookies and the pointers; `None` after naming what is wrong.
-    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+    pub fn read(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, clock: &Clock) -> Option<Self> {
         let url = read_url(env);
         let cookies: Vec<String> = env.list(&COOKIES);
         if cookies.is_empty() {
@@ -163,7 +157,8 @@ impl Upstream {
         let target = Target::new(outbound, &url, limits, clock.clone());
         let target = target.map_err(|problem| env.mistake_in(&URL, &problem)).ok()?;
         let verdicts = (!cache.is_zero()).then(|| Verdicts::new(cache, clock.clone()));
-        Some(Self { target, url, cookies, logged_out, mapping, verdicts, clock: clock.clone() })
+        let (proxies, clock) = (proxies.clone(), clock.clone());
+        Some(Self { target, url, cookies, logged_out, mapping, verdicts, proxies, clock })
     }
 
     /// The one `Cookie` header that is sent: the named cookies in their configured order, each at most once.
@@ -176,16 +171,19 @@ impl Upstream {
         Some(value)
     }
 
-    async fn ask(&self, cookie: HeaderValue) -> Result<Option<Session>, Outage> {
+    async fn ask(&self, cookie: HeaderValue, request: &Parts) -> Result<Option<Session>, Outage> {
+        let visitor = Visitor { credential: cookie.as_bytes(), address: self.proxies.visitor(request) };
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(COOKIE, cookie);
+        headers.insert(COOKIE, cookie.clone());
         let call = Call { method: Method::GET, url: self.url.clone(), headers, body: Bytes::new() };
-        match self.target.call(call).await {
-            Ok(reply) => self.verdict(&reply),
-            Err(fault) => Err(outage(fault)),
+        let reply = self.target.call_for(call, visitor).await.map_err(outage)?;
+        let session = self.verdict(&reply)?;
+        if session.is_some() {
+            self.target.know(cookie.as_bytes());
         }
+        Ok(session)
     }
 
     fn verdict(&self, reply: &Reply) -> Result<Option<Session>, Outage> {
@@ -207,7 +205,7 @@ impl Upstream {
             reason: "not_json",
             retry_after: None,
         })?;
-        let mapped = self.mapping.apply(&document);
+        let mapped = self.mapping.apply(&document).map_err(|misfit| misfit.outage(NAME))?;
         if mapped.is_none() {
             tracing::warn!("the session endpoint answered 200 without a usable subject: check UPSTREAM_SUBJECT");
         }
@@ -236,13 +234,14 @@ impl Authenticator for Upstream {
 
     async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
         let Some(cookie) = self.relayed(&request.headers) else { return Ok(None) };
-        let Some(verdicts) = &self.verdicts else { return self.ask(cookie).await };
-        let key = verdicts.key(&cookie);
-        if let Some(known) = verdicts.get(&key) {
+        let Some(verdicts) = &self.verdicts else { return self.ask(cookie, request).await };
+        let key = verdicts.key(cookie.as_bytes());
+        let now = self.clock.now();
+        if let Some(known) = verdicts.get(&key).filter(|known| known.as_ref().is_none_or(|known| known.is_live(now))) {
             return Ok(known);
         }
-        let session = self.ask(cookie).await?;
-        verdicts.put(key, session.clone());
+        let session = self.ask(cookie, request).await?;
+        verdicts.put(key, session.clone(), session.is_some());
         Ok(session)
     }
 }
@@ -278,43 +277,4 @@ fn read_url(env: &mut Env) -> Option<Url> {
         return None;
     }
     Some(url)
-}
-
-/// Recent verdicts by keyed hash of the credential: never the cookie itself (CA-2). Every rule that depends on the
-/// request or the widget is still checked on a cached verdict (CA-1), because only the session is kept.
-#[derive(Debug)]
-struct Verdicts {
-    ttl: Duration,
-    salt: [u8; 32],
-    clock: Clock,
-    entries: Cache<[u8; 32], (Duration, Verdict)>,
-}
-
-/// Somebody, or nobody: what the endpoint said.
-type Verdict = Option<Session>;
-
-impl Verdicts {
-    fn new(ttl: Duration, clock: Clock) -> Self {
-        Self { ttl, salt: random_bytes(), clock, entries: Cache::new(CACHE_ENTRIES) }
-    }
-
-    fn key(&self, cookie: &HeaderValue) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&self.salt);
-        context.update(cookie.as_bytes());
-        let mut key = [0; 32];
-        key.copy_from_slice(context.finish().as_ref());
-        key
-    }
-
-    fn get(&self, key: &[u8; 32]) -> Option<Verdict> {
-        let (until, session) = self.entries.get(key)?;
-        let live = session.as_ref().is_none_or(|s| s.is_live(self.clock.now()));
-        (live && self.clock.monotonic() < until).then_some(session)
-    }
-
-    fn put(&self, key: [u8; 32], session: Option<Session>) {
-        let ttl = if session.is_some() { self.ttl } else { self.ttl.min(NEGATIVE_MAX) };
-        self.entries.insert(key, (self.clock.monotonic() + ttl, session));
-    }
 }

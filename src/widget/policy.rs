@@ -66,6 +66,9 @@ pub enum Denied {
     SessionAge,
 }
 
+/// How far the host's clock may be ahead of ours.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
+
 impl Policy {
     /// The settings of this room.
     pub const VARS: &[&Var] = &[&REQUIRED_GROUPS, &REQUIRE_VERIFIED_EMAIL, &EMAIL_DOMAINS, &MAX_SESSION_AGE];
@@ -111,7 +114,8 @@ impl Policy {
 
     fn is_recent(&self, session: &Session, now: UnixTime) -> bool {
         let Some(most) = self.max_session_age else { return true };
-        session.authenticated_at.is_some_and(|at| now.since(at) <= most)
+        // A login that is yet to come is none that was lately.
+        session.authenticated_at.is_some_and(|at| at <= now.plus(CLOCKS_APART) && now.since(at) <= most)
     }
 
     /// Exercises every configured rule on a visitor of whom nothing is known (AZ-1): a rule that lets this one through

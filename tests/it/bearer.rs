@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::outbound::Outbound;
+use countersign::net::peer::TrustedProxies;
 use countersign::session::{Authenticator, Outage, Session};
 use countersign::sources::bearer::Bearer;
 use http::header::AUTHORIZATION;
@@ -95,7 +96,7 @@ impl Desk {
 
 fn read(vars: &[(String, String)], clock: &Clock) -> Result<Bearer, Mistakes> {
     let mut env = Env::new(vars.iter().cloned());
-    let source = Bearer::read(&mut env, &Outbound::default(), clock);
+    let source = Bearer::read(&mut env, &Outbound::default(), &TrustedProxies::default(), clock);
     let names = Bearer::VARS.iter().map(|var| var.name.to_owned()).collect();
     env.finish(&names, &["BEARER_"]).map(|_| source.unwrap())
 }
@@ -108,6 +109,25 @@ fn request(authorization: &str) -> Parts {
 
 fn remove(object: &mut Value, name: &str) {
     object.as_object_mut().unwrap().remove(name);
+}
+
+/// Cognito: `client_id` and `token_use`, and no `aud`.
+#[tokio::test]
+async fn a_token_without_an_audience_is_judged_by_its_client_where_that_is_declared() {
+    let desk = Desk::of(&[&SIGNED[..1], &[("BEARER_AUDIENCE", "none"), ("BEARER_CLIENTS", "web-app,other")]]).await;
+    let token = |client: Value, token_use: &str| {
+        desk.token(|_, claims| {
+            remove(claims, "aud");
+            claims["client_id"] = client.clone();
+            claims["token_use"] = json!(token_use);
+        })
+    };
+    assert!(desk.believes(&token(json!("web-app"), "access")).await);
+    for client in [json!("stranger"), json!(null), json!(["web-app"])] {
+        assert!(!desk.believes(&token(client.clone(), "access")).await, "{client}");
+    }
+    assert!(!desk.believes(&token(json!("web-app"), "id")).await, "an ID token is no access token");
+    assert!(!desk.believes(&desk.token(|_, _| {})).await, "what is for somebody is for them");
 }
 
 #[tokio::test]
@@ -514,6 +534,7 @@ fn settings_that_cannot_be_right_are_named_at_start() {
     for (vars, problem) in [
         (&[][..], "BEARER_ISSUER: or BEARER_INTROSPECTION_URL is needed"),
         (&[issuer], "BEARER_AUDIENCE: is needed"),
+        (&[issuer, ("BEARER_AUDIENCE", "none")], "BEARER_CLIENTS: is needed with BEARER_AUDIENCE=none"),
         (&[issuer, ("BEARER_CLIENTS", "web-app")], "BEARER_AUDIENCE: is needed"),
         (&[("BEARER_ISSUER", "login"), audience], "BEARER_ISSUER: is not an address"),
         (&[("BEARER_ISSUER", "http://login.example.org"), audience], "BEARER_ISSUER: the address must be https"),

@@ -552,8 +552,14 @@ async fn ten_thousand_unknown_uuids_cause_one_call_in_half_a_minute() {
     let (publisher, keys, hands, _) = one_by_one().await;
     assert!(keys.find(Some(KID), ES256).await.is_ok());
     for number in 0..10_000 {
-        assert!(unknown(&keys.find(Some(&uuid(number)), ES256).await));
+        let found = keys.find(Some(&uuid(number)), ES256).await;
+        let limited = "key_lookups_limited";
+        assert!(
+            if number == 0 { unknown(&found) } else { unavailable(&found) == limited },
+            "nobody looked for {number}"
+        );
     }
+    assert!(unknown(&keys.find(Some(&uuid(0)), ES256).await), "what was looked for is known not to be there");
     assert_eq!(publisher.count(), 2);
     assert!(keys.find(Some(KID), ES256).await.is_ok(), "known keys go on working");
     hands.advance(WINDOW);
@@ -566,13 +572,40 @@ async fn ten_thousand_unknown_uuids_at_once_cause_one_call() {
     let (publisher, keys, ..) = one_by_one().await;
     let ask = |number| {
         let keys = keys.clone();
-        async move { unknown(&keys.find(Some(&uuid(number)), ES256).await) }
+        async move { keys.find(Some(&uuid(number)), ES256).await.is_err() }
     };
     let callers: Vec<_> = (0..10_000).map(|number| tokio::spawn(ask(number))).collect();
     for caller in callers {
         assert!(caller.await.unwrap());
     }
     assert_eq!(publisher.count(), 1);
+}
+
+/// Whoever makes up key ids waits for their own next look-up, and a key that was rotated in is found by everybody else.
+#[tokio::test]
+async fn made_up_key_ids_do_not_keep_a_new_key_unknown() {
+    let (publisher, keys, hands, _) = one_by_one().await;
+    let find = async |id: &str, last: u8| {
+        let address = std::net::IpAddr::from([198, 51, 100, last]);
+        keys.find_for(Some(id), ES256, Some(address)).await
+    };
+    for number in 0..100 {
+        assert!(find(&uuid(number), 7).await.is_err());
+    }
+    assert_eq!(publisher.count(), 1);
+    assert_eq!(
+        unavailable(&find(KID, 7).await),
+        "key_lookups_limited",
+        "it may be there: an outage, nobody is logged out"
+    );
+    assert!(find(KID, 8).await.is_ok());
+    assert!(find(KID, 7).await.is_ok(), "and then it is known to all");
+    for (number, last) in (1..=200).zip(9..) {
+        assert!(find(&uuid(number), last).await.is_err());
+    }
+    assert!(publisher.count() <= 70, "however many they are, there is an end");
+    hands.advance(WINDOW);
+    assert!(unknown(&find(&uuid(100), 7).await));
 }
 
 #[tokio::test]

@@ -450,6 +450,38 @@ async fn an_audience_is_a_text_or_a_list_of_texts_that_names_us() {
     assert_eq!(nobody.with("aud", json!("us")).await.unwrap_err(), Rejected::Audience, "an empty list is nobody");
 }
 
+/// Several audiences are legal where the client is the party, and each of the others is trusted.
+#[tokio::test]
+async fn an_id_token_may_name_trusted_audiences_beside_the_client() {
+    let trusted = vec!["api".to_owned(), "other".to_owned()];
+    let desk =
+        Desk::of("ES256", |rules| rules.audience = Audience::Client { id: "us".to_owned(), trusted: trusted.clone() });
+    let judged = async |aud: Value, azp: Value| {
+        let mut said = claims();
+        set(&mut said, "aud", aud);
+        set(&mut said, "azp", azp);
+        desk.verify(&desk.key.token(&header_of(&desk.key), &said)).await.err()
+    };
+    for (aud, azp, refused) in [
+        (json!("us"), Value::Null, None),
+        (json!(["us"]), json!("us"), None),
+        (json!(["us", "api"]), json!("us"), None),
+        (json!(["other", "api", "us"]), json!("us"), None),
+        (json!(["us", "api"]), Value::Null, Some(Rejected::Client)),
+        (json!(["us", "api"]), json!("api"), Some(Rejected::Client)),
+        (json!("us"), json!("api"), Some(Rejected::Client)),
+        (json!(["us", "stranger"]), json!("us"), Some(Rejected::Audience)),
+        (json!(["api"]), json!("us"), Some(Rejected::Audience)),
+        (json!([]), json!("us"), Some(Rejected::Audience)),
+        (json!(["us", 7]), json!("us"), Some(Rejected::Audience)),
+    ] {
+        assert_eq!(judged(aud.clone(), azp.clone()).await, refused, "{aud} {azp}");
+    }
+    let unnamed = Desk::of("ES256", |rules| rules.audience = Audience::Unnamed);
+    assert!(unnamed.with("aud", Value::Null).await.is_ok());
+    assert_eq!(unnamed.with("aud", json!("us")).await.unwrap_err(), Rejected::Audience);
+}
+
 #[tokio::test]
 async fn who_a_token_was_issued_to_counts_where_it_is_configured() {
     let id_token = Desk::of("ES256", |rules| rules.audience = Audience::Only(vec!["us".to_owned()]));

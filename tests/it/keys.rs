@@ -143,6 +143,35 @@ async fn the_next_and_the_previous_key_are_published_and_do_not_sign() {
     );
 }
 
+/// K-2: each published key has the id that its own tokens name, before and after it signs.
+#[tokio::test]
+async fn a_key_keeps_its_own_id_through_a_rotation() {
+    let (first, second) = (pem("ES256"), pem("ES256"));
+    let with = |key: &str, more: &[(&str, &str)]| {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        userinfo("ES256", key).into_iter().chain(more).collect::<Vec<_>>()
+    };
+    let before =
+        with(&first, &[("WIDGET_KEY_ID", "one"), ("WIDGET_PRIVATE_KEY_NEXT", &second), ("WIDGET_KEY_ID_NEXT", "two")]);
+    let after = with(
+        &second,
+        &[("WIDGET_KEY_ID", "two"), ("WIDGET_PRIVATE_KEY_PREVIOUS", &first), ("WIDGET_KEY_ID_PREVIOUS", "one")],
+    );
+    let mut published = Vec::new();
+    for (vars, kid) in [(before, "one"), (after, "two")] {
+        let house = House::of(&vars);
+        assert_eq!(jose(&house.ask(visit("/token", "alice")).await.token())["kid"], kid);
+        let set = key_set(&house).await;
+        let mut keys: Vec<String> = set["keys"].as_array().unwrap().iter().map(Value::to_string).collect();
+        keys.sort();
+        published.push(keys);
+    }
+    assert_eq!(published[0], published[1], "verifiers see the same keys under the same ids");
+    let same =
+        with(&first, &[("WIDGET_KEY_ID", "one"), ("WIDGET_PRIVATE_KEY_NEXT", &second), ("WIDGET_KEY_ID_NEXT", "one")]);
+    assert!(mistakes(&same).contains("WIDGET_KEY_ID: is the id of two published keys"), "{}", mistakes(&same));
+}
+
 /// K-4, CA-4.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_switch_of_keys_nobody_gets_a_token_of_the_old_one() {

@@ -36,6 +36,7 @@ impl Metadata {
         let members = json::unique_object(text).map_err(|_| "discovery_not_json")?;
         let named = members.get("issuer").and_then(Value::as_str);
         if named != Some(issuer) {
+            tell_issuers_apart(issuer, named);
             return Err("discovery_of_another_issuer");
         }
         Ok(Self { issuer: issuer.to_owned(), members, local })
@@ -130,6 +131,12 @@ impl Provider {
 /// Reads a JWK set for a [`Remote`].
 pub(super) fn read_set(text: &[u8]) -> Result<KeySet, &'static str> {
     KeySet::from_json(text).ok_or("no_usable_key")
+}
+
+/// An issuer's name is compared to the letter; a slash at the end is what most often differs, and nobody sees it.
+pub fn tell_issuers_apart(configured: &str, named: Option<&str>) {
+    let named: String = named.unwrap_or_default().chars().filter(|c| c.is_ascii_graphic()).take(256).collect();
+    tracing::warn!(configured, named, "another issuer than the configured one, which is compared to the letter");
 }
 
 /// Where an issuer's discovery document is (section 4.1).

@@ -1,6 +1,7 @@
 //! Keys that are published one by one, as PEM under their own id: AWS load balancers and Verified Access.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::net::outbound::Outbound;
 
 /// Most keys that are kept. A load balancer signs with one at a time and a region has few.
 const KEPT: usize = 16;
+/// Most fruitless look-ups per [`WINDOW`], whoever asked, and most ids that are remembered as absent.
+const FRUITLESS: usize = 64;
 
 /// The keys under one address. Clones share what is kept.
 #[derive(Debug, Clone)]
@@ -32,13 +35,16 @@ struct Inner {
 struct Known {
     /// Most recently used first.
     keys: VecDeque<(String, Remote<KeySet>)>,
-    fruitless: Option<Fruitless>,
+    /// Ids that were looked up and are not there, with when that was.
+    absent: VecDeque<(String, Duration)>,
+    fruitless: VecDeque<Fruitless>,
 }
 
-/// The last look-up of a new id that brought nothing.
+/// A look-up of a new id that brought nothing.
 #[derive(Debug, Clone, Copy)]
 struct Fruitless {
     at: Duration,
+    asker: Option<IpAddr>,
     failure: Option<Unavailable>,
 }
 
@@ -64,18 +70,19 @@ impl PerKid {
         &self.0.base
     }
 
-    /// The key of this id; `None` when there is none. An id that is not a UUID is never looked up.
+    /// The key of this id; `None` when there is none. An id that is not a UUID is never looked up. Whoever asks for ids
+    /// that are not there uses up look-ups of their own and not those of others, so that nobody can keep a new key unknown.
     ///
     /// # Errors
-    /// [`Unavailable`] when it cannot be found out.
-    pub async fn get(&self, id: &str) -> Result<Option<Arc<KeySet>>, Unavailable> {
+    /// [`Unavailable`] when it cannot be found out, or is not looked up at present: a key nobody looked for may well be there.
+    pub async fn get(&self, id: &str, asker: Option<IpAddr>) -> Result<Option<Arc<KeySet>>, Unavailable> {
         if !is_uuid(id) {
             return Ok(None);
         }
         let known = self.lock().recall(id);
         match known {
             Some(known) => self.current(id, &known).await,
-            None => self.look_up(id).await,
+            None => self.look_up(id, asker).await,
         }
     }
 
@@ -89,29 +96,34 @@ impl PerKid {
         }
     }
 
-    async fn look_up(&self, id: &str) -> Result<Option<Arc<KeySet>>, Unavailable> {
+    async fn look_up(&self, id: &str, asker: Option<IpAddr>) -> Result<Option<Arc<KeySet>>, Unavailable> {
         let _turn = self.0.one_at_a_time.lock().await;
         let known = self.lock().recall(id);
         if let Some(known) = known {
             return self.current(id, &known).await;
         }
-        if let Some(recent) = self.lock().recent(self.now()) {
-            return recent.failure.map_or(Ok(None), Err);
+        if self.lock().is_absent(id, self.now()) {
+            return Ok(None);
         }
         // Counted as fruitless until it bears fruit: a caller who hangs up has had a turn too.
-        self.lock().fruitless = Some(Fruitless { at: self.now(), failure: None });
+        self.lock().take_turn(asker, self.now())?;
         let remote = self.remote(id)?;
         let found = remote.get().await;
         let mut known = self.lock();
         match found {
             Ok(keys) => {
-                known.fruitless = None;
+                known.fruitless.pop_back();
                 known.remember(id, remote);
                 Ok(Some(keys))
             }
-            Err(failure) if failure.absent => Ok(None),
+            Err(failure) if failure.absent => {
+                known.absent.push_front((id.to_owned(), self.now()));
+                known.absent.truncate(FRUITLESS);
+                Ok(None)
+            }
             Err(failure) => {
-                known.fruitless = Some(Fruitless { at: self.now(), failure: Some(failure) });
+                let last = known.fruitless.back_mut();
+                last.into_iter().for_each(|last| *last = Fruitless { at: self.now(), failure: Some(failure), ..*last });
                 Err(failure)
             }
         }
@@ -151,12 +163,25 @@ impl Known {
         self.keys.truncate(KEPT);
     }
 
-    /// A fruitless look-up so recent that no other is made.
-    fn recent(&self, now: Duration) -> Option<Fruitless> {
-        self.fruitless.filter(|last| {
-            let rest = if last.failure.is_some() { RETRY } else { WINDOW };
-            now.saturating_sub(last.at) < rest
-        })
+    fn is_absent(&self, id: &str, now: Duration) -> bool {
+        self.absent.iter().any(|(known, at)| known == id && now.saturating_sub(*at) < WINDOW)
+    }
+
+    /// Permission to look up an id that nobody asked for before.
+    fn take_turn(&mut self, asker: Option<IpAddr>, now: Duration) -> Result<(), Unavailable> {
+        let rest = |turn: &Fruitless| if turn.failure.is_some() { RETRY } else { WINDOW };
+        self.fruitless.retain(|turn| now.saturating_sub(turn.at) < rest(turn));
+        if let Some(failure) = self.fruitless.iter().find_map(|turn| turn.failure) {
+            return Err(failure);
+        }
+        let own = self.fruitless.iter().find(|turn| turn.asker == asker);
+        let full = self.fruitless.front().filter(|_| self.fruitless.len() >= FRUITLESS);
+        if let Some(turn) = own.or(full) {
+            let retry_after = Some(WINDOW.saturating_sub(now.saturating_sub(turn.at)));
+            return Err(Unavailable { retry_after, ..Unavailable::because("key_lookups_limited") });
+        }
+        self.fruitless.push_back(Fruitless { at: now, asker, failure: None });
+        Ok(())
     }
 }
 

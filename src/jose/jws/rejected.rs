@@ -4,6 +4,7 @@ use crate::jose::jwks::NoKey;
 use crate::jose::jwks::key::NoMatch;
 use crate::jose::jwks::remote::Unavailable;
 use crate::session::Outage;
+use crate::session::mapping::Misfit;
 
 /// Why a token is not believed. Says which step it failed, and nothing that stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -133,6 +134,13 @@ impl From<NoKey> for Failure {
             NoKey::NoMatch(NoMatch::Ambiguous) => Rejected::AmbiguousKey.into(),
             NoKey::Unavailable(unavailable) => unavailable.into(),
         }
+    }
+}
+
+impl From<Misfit> for Failure {
+    fn from(misfit: Misfit) -> Self {
+        tracing::error!(setting = misfit.setting, "the setting does not fit the token: {misfit}");
+        Self::Unavailable(Unavailable::because(Misfit::REASON))
     }
 }
 

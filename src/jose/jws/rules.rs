@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::clock::UnixTime;
+use crate::jose::jwks::discovery::tell_issuers_apart;
 use crate::jose::jwks::key::Algorithm;
 use crate::jose::jws::compact::{Header, Padding};
 use crate::jose::jws::rejected::Rejected;
@@ -19,6 +20,16 @@ pub enum Audience {
     Includes(Vec<String>),
     /// `aud` must name one of these and nobody else, and so must `azp` if present: ID tokens.
     Only(Vec<String>),
+    /// `aud` must name this client, and may name others that are trusted; where it names several, or `azp` is there, `azp` must
+    /// be the client: ID tokens (`OpenID` Connect Core 1.0 section 3.1.3.7).
+    Client {
+        /// Our client id.
+        id: String,
+        /// Further audiences.
+        trusted: Vec<String>,
+    },
+    /// There must be no `aud`: some servers put none into access tokens. To whom a token was issued must be asked instead.
+    Unnamed,
     /// The producer sets no `aud` and signs a mark into the protected header instead.
     Marked {
         /// Accepted values of `signer`.
@@ -134,7 +145,9 @@ impl Rules {
     /// What the claims must say. The signature holds by now.
     pub(super) fn judge(&self, claims: Value, header: &Header, now: UnixTime) -> Result<Verified, Rejected> {
         let claims = if self.replicated { with_replicas(claims, header)? } else { claims };
-        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if issuer != Some(self.issuer.as_str()) {
+            tell_issuers_apart(&self.issuer, issuer);
             return Err(Rejected::Issuer);
         }
         self.audience.check(&claims)?;
@@ -178,15 +191,13 @@ impl Audience {
     pub fn check(&self, claims: &Value) -> Result<(), Rejected> {
         let (ours, only) = match self {
             Self::Marked { .. } => return Ok(()),
+            Self::Unnamed => return claims.get("aud").map_or(Ok(()), |_| Err(Rejected::Audience)),
+            Self::Client { id, trusted } => return check_client(id, trusted, claims),
             Self::Includes(ours) => (ours, false),
             Self::Only(ours) => (ours, true),
         };
         let is_ours = |name: &str| ours.iter().any(|our| our == name);
-        let named = match claims.get("aud") {
-            Some(Value::String(name)) => vec![name.as_str()],
-            Some(Value::Array(names)) => names.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default(),
-            _ => Vec::new(),
-        };
+        let named = audiences(claims);
         let others = only && named.iter().any(|name| !is_ours(name));
         if others || !named.iter().any(|name| is_ours(name)) {
             return Err(Rejected::Audience);
@@ -195,6 +206,28 @@ impl Audience {
         let is_party = party.is_none_or(|party| party.as_str().is_some_and(is_ours));
         is_party.then_some(()).ok_or(Rejected::Client)
     }
+}
+
+/// Every audience; none where one of them is no text.
+fn audiences(claims: &Value) -> Vec<&str> {
+    match claims.get("aud") {
+        Some(Value::String(name)) => vec![name.as_str()],
+        Some(Value::Array(names)) => names.iter().map(Value::as_str).collect::<Option<_>>().unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+fn check_client(id: &str, trusted: &[String], claims: &Value) -> Result<(), Rejected> {
+    let named = audiences(claims);
+    let known = |name: &&str| *name == id || trusted.iter().any(|other| other == name);
+    if !named.contains(&id) || !named.iter().all(known) {
+        return Err(Rejected::Audience);
+    }
+    let is_party = match claims.get("azp") {
+        Some(party) => party.as_str() == Some(id),
+        None => named.iter().all(|name| *name == id),
+    };
+    is_party.then_some(()).ok_or(Rejected::Client)
 }
 
 /// Whether the claims were issued to one of `clients`, which `azp` (`OpenID` Connect) or `client_id` (RFC 9068, RFC 7662)

@@ -59,6 +59,12 @@ const AMR: Var = Var::new(
     "mfa hwk",
     "Authentication methods (`amr`) of which one is required, separated by spaces.",
 );
+const TRUSTED_AUDIENCES: Var = Var::new(
+    "OIDC_TRUSTED_AUDIENCES",
+    "",
+    "https://api.example.org",
+    "Further audiences that an ID token may name beside our client id; several with commas. `azp` must then be our client id.",
+);
 const PROMPT: Var = Var::new(
     "OIDC_PROMPT",
     "",
@@ -149,6 +155,8 @@ pub struct Settings {
     pub algorithms: Vec<Algorithm>,
     /// How long ago the visitor may have proved who they are.
     pub max_age: Option<Duration>,
+    /// Further audiences that an ID token may name.
+    pub trusted_audiences: Vec<String>,
     /// Accepted strengths; empty accepts all.
     pub acr: Vec<String>,
     /// Accepted methods; empty accepts all.
@@ -173,6 +181,7 @@ impl Settings {
         &SCOPES,
         &ALGORITHMS,
         &MAX_AGE,
+        &TRUSTED_AUDIENCES,
         &ACR,
         &AMR,
         &PROMPT,
@@ -208,6 +217,9 @@ impl Settings {
         let logout = env.choice(&LOGOUT, &[("provider", true), ("local", false)]);
         let mapping = Mapping::read(env, &MAPPING);
         let max_age = env.duration(&MAX_AGE);
+        if max_age.is_some() && !mapping.reads_auth_time() {
+            env.mistake_in(&AUTH_TIME, "cannot be none with OIDC_MAX_AGE, which asks how long ago that was");
+        }
         let (acr, amr) = (words(env, &ACR), words(env, &AMR));
         let (issuer, client_id, client_secret) =
             (read_issuer(env, outbound, clock), env.text(&OIDC_CLIENT_ID), env.secret(&OIDC_CLIENT_SECRET));
@@ -219,6 +231,7 @@ impl Settings {
             scopes: scopes?,
             algorithms: algorithms?,
             max_age,
+            trusted_audiences: env.list(&TRUSTED_AUDIENCES),
             acr,
             amr,
             prompt,

@@ -4,21 +4,20 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use url::form_urlencoded::Serializer;
 
 use crate::base::clock::Clock;
 use crate::base::json;
 use crate::jose::jwks::discovery::Metadata;
 use crate::login::oidc::Failed;
 use crate::login::oidc::settings::{Settings, TokenAuth};
+use crate::net::basic;
 use crate::net::field::media_type;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target};
 
@@ -81,7 +80,7 @@ impl Client {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         if self.uses_header(metadata) {
-            headers.insert(AUTHORIZATION, self.basic()?);
+            headers.insert(AUTHORIZATION, basic::authorization(&self.id, &self.secret));
         } else {
             fields.extend([("client_id", self.id.as_str()), ("client_secret", self.secret.expose_secret())]);
         }
@@ -91,17 +90,14 @@ impl Client {
     }
 
     /// Asks who the owner of an access token is (`OpenID` Connect Core 1.0 section 5.3).
-    pub(super) async fn userinfo(&self, endpoint: &Url, access: &SecretString) -> Result<Value, Failed> {
+    pub(super) async fn userinfo(&self, endpoint: &Url, access: &SecretString) -> Result<UserInfo, Failed> {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, application/jwt;q=0.5"));
         headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {}", access.expose_secret()))?);
         let call = Call { method: Method::GET, url: endpoint.clone(), headers, body: Bytes::new() };
         let reply = self.call(call).await?;
         match reply.status {
-            StatusCode::OK if is_json(&reply.headers) => {
-                json::unique_object(&reply.body).map_err(|_| Failed::Rejected("userinfo_unreadable"))
-            }
-            StatusCode::OK => Err(Failed::Rejected("userinfo_not_json")),
+            StatusCode::OK => read_userinfo(&reply),
             status => Err(of_status(status, "userinfo_refused")),
         }
     }
@@ -114,13 +110,6 @@ impl Client {
             TokenAuth::Post => false,
             TokenAuth::Auto => methods.is_empty() || methods.contains(&"client_secret_basic"),
         }
-    }
-
-    /// Both halves are form-encoded first (RFC 6749 section 2.3.1): a colon in the id would move the border.
-    fn basic(&self) -> Result<HeaderValue, Failed> {
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encoded(&self.id), encoded(self.secret.expose_secret()));
-        sensitive(&format!("Basic {}", STANDARD.encode(pair)))
     }
 
     async fn call(&self, call: Call) -> Result<Reply, Failed> {
@@ -141,6 +130,24 @@ impl Client {
         targets.insert(0, (url.clone(), fresh.clone()));
         Ok(fresh)
     }
+}
+
+/// What the userinfo endpoint answered.
+pub(super) enum UserInfo {
+    /// Its members.
+    Plain(Value),
+    /// A signed text, which is still to be checked.
+    Signed(Bytes),
+}
+
+/// What is JSON is taken as such whatever it is called; what is called JSON, or is none, must be.
+fn read_userinfo(reply: &Reply) -> Result<UserInfo, Failed> {
+    let parts = reply.body.split(|b| *b == b'.').count();
+    if reply.body.starts_with(b"eyJ") && parts == 3 {
+        return Ok(UserInfo::Signed(reply.body.clone()));
+    }
+    let word = if is_json(&reply.headers) { "userinfo_unreadable" } else { "userinfo_not_json" };
+    json::unique_object(&reply.body).map(UserInfo::Plain).map_err(|_| Failed::Rejected(word))
 }
 
 fn read_tokens(reply: &Reply) -> Result<Tokens, Failed> {

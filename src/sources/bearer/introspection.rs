@@ -1,30 +1,22 @@
 //! OAuth 2.0 Token Introspection (RFC 7662): asking the authorization server what an opaque token is worth.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use moka::sync::Cache;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use url::form_urlencoded::Serializer;
 
-use crate::base::clock::{Clock, random_bytes};
+use crate::base::clock::Clock;
 use crate::base::json;
 use crate::jose::jwks::remote::Unavailable;
-use crate::net::outbound::{Call, Limits, Outbound, Reply, Target, retry_after};
-
-/// Longest time a good answer may be remembered: within it a revoked token still counts (CA-3).
-pub(super) const CACHE_MAX: Duration = Duration::from_secs(30);
-/// Longest time a bad answer is remembered.
-const CACHE_BAD: Duration = Duration::from_secs(2);
-/// Most answers that are remembered.
-const CACHED: u64 = 10_000;
+use crate::net::basic;
+use crate::net::outbound::{Call, Limits, Outbound, Reply, Target, Visitor, retry_after};
+use crate::net::verdicts::Verdicts;
 
 /// Where to ask, and as whom.
 #[derive(Debug)]
@@ -45,9 +37,7 @@ pub(super) struct Introspection {
     target: Target,
     authorization: HeaderValue,
     clock: Clock,
-    cache: Duration,
-    verdicts: Cache<[u8; 32], (Verdict, Duration)>,
-    salt: [u8; 32],
+    verdicts: Option<Verdicts<Verdict>>,
 }
 
 impl fmt::Debug for Introspection {
@@ -63,46 +53,30 @@ impl Introspection {
     /// A sentence for the operator when the endpoint may not be called.
     pub(super) fn new(endpoint: &Endpoint, outbound: &Outbound, clock: Clock) -> Result<Self, String> {
         let target = Target::new(outbound, &endpoint.url, Limits::DEFAULT, clock.clone())?;
-        let authorization = basic(&endpoint.client_id, &endpoint.client_secret)?;
-        let (url, cache) = (endpoint.url.clone(), endpoint.cache);
-        let verdicts = Cache::new(CACHED);
-        Ok(Self { url, target, authorization, clock, cache, verdicts, salt: random_bytes() })
+        let authorization = basic::authorization(&endpoint.client_id, &endpoint.client_secret);
+        let verdicts = (!endpoint.cache.is_zero()).then(|| Verdicts::new(endpoint.cache, clock.clone()));
+        Ok(Self { url: endpoint.url.clone(), target, authorization, clock, verdicts })
     }
 
     /// What the server says of this token, now or a moment ago. Whoever asks checks the claims anew every time (CA-1).
     ///
     /// # Errors
     /// [`Unavailable`] when the server cannot be asked or does not make sense.
-    pub(super) async fn ask(&self, token: &[u8]) -> Result<Verdict, Unavailable> {
-        if self.cache.is_zero() {
-            return self.call(token).await;
-        }
-        let name = self.name_of(token);
-        let remembered = self.verdicts.get(&name);
-        if let Some((verdict, _)) = remembered.filter(|(_, until)| self.clock.monotonic() < *until) {
+    pub(super) async fn ask(&self, token: &[u8], address: Option<IpAddr>) -> Result<Verdict, Unavailable> {
+        let visitor = Visitor { credential: token, address };
+        let Some(verdicts) = &self.verdicts else { return self.call(visitor).await };
+        let name = verdicts.key(token);
+        if let Some(verdict) = verdicts.get(&name) {
             return Ok(verdict);
         }
-        let verdict = self.call(token).await?;
-        let span = if verdict.is_some() { self.cache } else { self.cache.min(CACHE_BAD) };
-        self.verdicts.insert(name, (verdict.clone(), self.clock.monotonic() + span));
+        let verdict = self.call(visitor).await?;
+        verdicts.put(name, verdict.clone(), verdict.is_some());
         Ok(verdict)
     }
 
-    /// What a token is remembered by: not the token, and nothing that could be computed from one outside this process. The
-    /// memory belongs to this endpoint and these credentials alone (CA-2).
-    fn name_of(&self, token: &[u8]) -> [u8; 32] {
-        let mut hash = Context::new(&SHA256);
-        hash.update(&self.salt);
-        hash.update(token);
-        let mut name = [0; 32];
-        name.copy_from_slice(hash.finish().as_ref());
-        name
-    }
-
-    async fn call(&self, token: &[u8]) -> Result<Verdict, Unavailable> {
-        let token = std::str::from_utf8(token).unwrap_or_default();
+    async fn call(&self, visitor: Visitor<'_>) -> Result<Verdict, Unavailable> {
         let body = Serializer::new(String::new())
-            .append_pair("token", token)
+            .append_pair("token", std::str::from_utf8(visitor.credential).unwrap_or_default())
             .append_pair("token_type_hint", "access_token")
             .finish();
         let headers = HeaderMap::from_iter([
@@ -111,8 +85,11 @@ impl Introspection {
             (header::AUTHORIZATION, self.authorization.clone()),
         ]);
         let call = Call { method: Method::POST, url: self.url.clone(), headers, body: Bytes::from(body) };
-        let reply = self.target.call(call).await?;
-        self.understand(&reply)
+        let verdict = self.understand(&self.target.call_for(call, visitor).await?)?;
+        if verdict.is_some() {
+            self.target.know(visitor.credential);
+        }
+        Ok(verdict)
     }
 
     /// Every answer that is not plainly yes or no is an outage: a server in trouble must not log people out (C-3).
@@ -136,14 +113,4 @@ impl Introspection {
             _ => Err(senseless),
         }
     }
-}
-
-/// Client credentials for HTTP Basic: each form-encoded first (RFC 6749 section 2.3.1).
-fn basic(id: &str, secret: &SecretString) -> Result<HeaderValue, String> {
-    let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = SecretString::from(format!("{}:{}", encode(id), encode(secret.expose_secret())));
-    let field = format!("Basic {}", STANDARD.encode(pair.expose_secret()));
-    let mut value = HeaderValue::try_from(field).map_err(|_| "the client's credentials fit no header".to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
 }

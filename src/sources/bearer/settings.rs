@@ -10,8 +10,9 @@ use crate::jose::jwks::key::Algorithm;
 use crate::jose::jwks::remote::callable;
 use crate::jose::jws::rules::{Audience, Requirement, Rules};
 use crate::jose::jws::times::{SKEW, SKEW_MAX};
+use crate::net::verdicts::CACHE_MAX;
 use crate::session::mapping::{Mapping, MappingVars};
-use crate::sources::bearer::introspection::{CACHE_MAX, Endpoint};
+use crate::sources::bearer::introspection::Endpoint;
 
 /// Who issues the tokens.
 pub(super) const ISSUER: Var = Var::new(
@@ -25,7 +26,7 @@ const AUDIENCE: Var = Var::new(
     "BEARER_AUDIENCE",
     "",
     "https://chat.example.org",
-    "Audience an access token must be for; several with commas. Required with BEARER_ISSUER.",
+    "Audience an access token must be for; several with commas. Required with BEARER_ISSUER. `none` for servers whose access tokens have none (Cognito), with BEARER_CLIENTS.",
 );
 /// Accepted clients.
 const CLIENTS: Var = Var::new(
@@ -196,14 +197,28 @@ struct Common {
 
 impl Common {
     fn read(env: &mut Env) -> Self {
-        let audience: Vec<String> = env.list(&AUDIENCE);
+        let clients: Vec<String> = env.list(&CLIENTS);
         Self {
             issuer: env.text(&ISSUER),
-            audience: (!audience.is_empty()).then_some(Audience::Includes(audience)),
-            clients: env.list(&CLIENTS),
+            audience: read_audience(env, &clients),
+            clients,
             requirements: env.list(&REQUIRE),
             skew: env.duration_within(&CLOCK_SKEW, Duration::ZERO, SKEW_MAX).unwrap_or(SKEW),
         }
+    }
+}
+
+fn read_audience(env: &mut Env, clients: &[String]) -> Option<Audience> {
+    let names: Vec<String> = env.list(&AUDIENCE);
+    match names.as_slice() {
+        [] => None,
+        [none] if none.eq_ignore_ascii_case("none") => {
+            if clients.is_empty() {
+                env.mistake_in(&CLIENTS, "is needed with BEARER_AUDIENCE=none: whose tokens are believed");
+            }
+            Some(Audience::Unnamed)
+        }
+        _ => Some(Audience::Includes(names)),
     }
 }
 

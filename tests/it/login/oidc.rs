@@ -206,6 +206,79 @@ async fn a_provider_that_rotates_its_keys_keeps_its_visitors() {
     provider.log_in(&house, &mut Browser::default(), bend).await.location();
 }
 
+/// AD FS sends the time of the login as text; where nobody asked for it, no shape of it keeps anybody out.
+#[tokio::test]
+async fn an_optional_time_keeps_nobody_out() {
+    let now = fixture().await.1.clock.now().0;
+    for told in
+        [json!("2025-12-31T23:59:00.123Z"), json!("yesterday"), json!({}), json!(now + 3600), json!(-1), json!(true)]
+    {
+        let (provider, house, mut browser) = fixture().await;
+        provider.log_in(&house, &mut browser, |plan| plan.claim("auth_time", told.clone())).await.location();
+        let since = house.asks(&browser).await.unwrap().unwrap().authenticated_at.unwrap().0;
+        assert_eq!(
+            since,
+            if told.as_str().is_some_and(|text| text.starts_with("2025")) { now - 60 } else { now },
+            "{told}"
+        );
+    }
+    let provider = Provider::start().await;
+    let (house, mut browser) = (provider.house(&[("OIDC_MAX_AGE", "5m")]), Browser::default());
+    let bend = |plan: Plan| plan.claim("auth_time", json!("2025-12-31T23:59:00Z"));
+    provider.log_in(&house, &mut browser, bend).await.location();
+    let (house, mut browser) = (provider.house(&[("OIDC_AUTH_TIME", "none")]), Browser::default());
+    provider.log_in(&house, &mut browser, |plan| plan.claim("auth_time", json!("soon"))).await.location();
+    let both = provider.issuer();
+    let vars = [
+        ("LOGIN", "oidc"),
+        ("OIDC_ISSUER", both.as_str()),
+        ("OIDC_CLIENT_ID", CLIENT),
+        ("OIDC_CLIENT_SECRET", SECRET),
+        ("OIDC_AUTH_TIME", "none"),
+        ("OIDC_MAX_AGE", "5m"),
+    ];
+    assert!(super::house::read(&vars).unwrap_err().contains("OIDC_AUTH_TIME: cannot be none with OIDC_MAX_AGE"));
+}
+
+#[tokio::test]
+async fn an_id_token_may_name_audiences_that_are_trusted() {
+    let provider = Provider::start().await;
+    let house = provider.house(&[("OIDC_TRUSTED_AUDIENCES", "https://api.example.org")]);
+    let bend = |plan: Plan| plan.claim("aud", json!([CLIENT, "https://api.example.org"])).claim("azp", json!(CLIENT));
+    let mut browser = Browser::default();
+    provider.log_in(&house, &mut browser, bend).await.location();
+    refused("audience", bend).await;
+}
+
+#[tokio::test]
+async fn userinfo_is_taken_signed_and_under_any_media_type() {
+    let members = json!({ "sub": "248289761001", "name": "Jane Doe" });
+    for media in ["application/json", "text/plain", "application/userinfo+json", "text/html; charset=utf-8"] {
+        let (provider, house, mut browser) = fixture().await;
+        let page = Page::ok(members.to_string()).with("content-type", media);
+        provider.log_in(&house, &mut browser, |plan| Plan { userinfo: Some(page), ..plan }).await.location();
+        assert_eq!(house.asks(&browser).await.unwrap().unwrap().identity.name.as_deref(), Some("Jane Doe"), "{media}");
+    }
+    let (provider, house, mut browser) = fixture().await;
+    let mut signed = members.clone();
+    signed["iss"] = json!(provider.issuer());
+    signed["aud"] = json!(CLIENT);
+    let jwt = |key: &TestKey, said: &Value| {
+        Page::ok(key.token(&header_of(key), said)).with("content-type", "application/jwt")
+    };
+    let page = jwt(&provider.key, &signed);
+    provider.log_in(&house, &mut browser, |plan| Plan { userinfo: Some(page), ..plan }).await.location();
+    assert_eq!(house.asks(&browser).await.unwrap().unwrap().identity.name.as_deref(), Some("Jane Doe"));
+    let forged = jwt(&TestKey::other("RS256", "one"), &signed);
+    let (_, house, mut browser) = (0, provider.house(&[]), Browser::default());
+    provider.log_in(&house, &mut browser, |plan| Plan { userinfo: Some(forged), ..plan }).await;
+    assert_eq!(browser.cookie(COOKIE), None, "signed by somebody else");
+    signed["aud"] = json!("another client");
+    let foreign = jwt(&provider.key, &signed);
+    provider.log_in(&house, &mut browser, |plan| Plan { userinfo: Some(foreign), ..plan }).await;
+    assert_eq!(browser.cookie(COOKIE), None, "for somebody else");
+}
+
 #[tokio::test]
 async fn userinfo_of_somebody_else_is_refused() {
     for sub in [json!("somebody else"), json!(null), json!(248_289_761_001_u64)] {
