@@ -1,4 +1,4 @@
-import { createContext, createElement, useContext, useEffect, useMemo, useState } from 'react';
+import { createContext, createElement, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import { createTokenSource } from './countersign.js';
 import { WAITING, follow } from './follow.js';
 
@@ -9,15 +9,22 @@ const Identity = createContext(null);
 export function ChatIdentityProvider({ source: given, children, ...options }) {
   const [source, setSource] = useState(null);
   const [state, setState] = useState(WAITING);
-  const { headers, ...plain } = options;
-  const written = JSON.stringify([plain, typeof headers === 'function' || headers]);
+  const { headers, env, ...plain } = options;
+  const onDemand = typeof headers === 'function';
+  const written = JSON.stringify([plain, onDemand || headers]);
+  // A function is a new one with every render. The newest is called, and no source is made for it.
+  const newest = useRef(headers);
+  useEffect(() => {
+    newest.current = headers;
+  });
 
   useEffect(() => {
-    const made = given ?? createTokenSource(options);
+    const made = given ?? createTokenSource(onDemand ? { ...options, headers: () => newest.current() } : options);
     setSource(made);
     const off = follow(made, setState);
     return () => {
       off();
+      setSource(null);
       setState(WAITING);
       if (!given) made.stop();
     };

@@ -1,13 +1,18 @@
 // What a visitor of the demo does first, and what time does to a token, without waiting for it.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { axe, handedOver, say, stage, until, verdict } from './stage.mjs';
 
 const here = stage();
 
 const focused = (page) => page.evaluate(() => document.activeElement.id);
-const shows = (page, text) => until(text, async () => (await verdict(page).innerText()).includes(text));
+const shows = (page, text) => until(text, async () => (await verdict(page).innerText()).includes(text), 30_000);
+
+// A page that stays open goes on renewing.
+afterEach(async () => {
+  for (const context of here.browser.contexts()) await context.close();
+});
 
 // The patients' own buttons.
 async function enter(page, name = 'Maya Lindgren') {
@@ -68,11 +73,10 @@ test('at_the_end_of_a_token_the_module_has_the_next_one', async () => {
     const page = await here.page();
     await enter(page);
     await page.getByRole('button', { name: button }).click();
-    await until('handed over again', () => handedOver(page).length === 2, 5000);
+    await until('handed over again', () => handedOver(page).length === 2, 20_000);
     await shows(page, 'believes: Maya Lindgren');
     assert.match(await page.locator('#token-left').innerText(), /^Expires in/);
     assert.match(await say(page, 'Who am I?'), /Maya Lindgren/);
-    await page.context().close();
   }
 });
 
@@ -90,7 +94,6 @@ test('at_the_end_of_a_snippets_token_nobody_is_believed_and_every_message_is_ans
       assert.ok(reply.includes(question) && /expired.*Loading the page again/.test(reply), reply);
     }
     await shows(page, 'expired');
-    await page.context().close();
   }
 });
 
@@ -152,7 +155,6 @@ test('an_address_is_broken_at_its_at_sign_or_not_at_all', async () => {
         return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
       }).map(({ data }) => data)));
     assert.deepEqual(broken, [], `${width} wide`);
-    await page.context().close();
   }
 });
 
