@@ -1,7 +1,7 @@
 //! Environment files: whatever is read can be written down again and read the same, so no secret is cut or changed.
 #![no_main]
 
-use countersign::config::env::parse_dotenv;
+use countersign::config::dotenv::parse_dotenv;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
