@@ -263,8 +263,12 @@ fn read_shared(
     Shared { public_url, origins, outbound, clock: clock.clone(), pseudonyms, namespaces }
 }
 
-/// Names login systems of sources that are not asked.
+/// Names login systems of sources that are not asked, and warns where two systems could be taken for one.
 fn check_namespaces(env: &mut Env, namespaces: &Namespaces, chain: &Chain) {
+    if chain.names().nth(1).is_some() && !chain.must_agree() && !env.is_set(&pseudonym::NAMESPACE) {
+        let problem = "is not set, and SESSION_SOURCES names several sources: whoever has the same id in two of them is one person to the widget, and can be read as the other. If they are different login systems, name each, as in forwarded=sso,login=local, with WIDGET_SUBJECT=pseudonym; if they are one, say so: SUBJECT_NAMESPACE=default";
+        env.warn(pseudonym::NAMESPACE.name, problem);
+    }
     for unknown in namespaces.sources().filter(|source| !chain.names().any(|name| name == *source)) {
         let why = format!("names the source `{unknown}`, which is not in SESSION_SOURCES");
         env.mistake_in(&pseudonym::NAMESPACE, &why);
@@ -284,9 +288,10 @@ fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &K
 
 /// Behind a proxy that is not named, every visitor comes from one address.
 fn warn_of_shared_address(env: &mut Env, login: &LoginConfig, proxies: &TrustedProxies, unix: bool) {
-    if login.settings.takes_passwords() && proxies.is_empty() && !unix {
-        let problem = "is not set: behind a proxy all visitors come from one address, and one who guesses passwords can keep the others waiting";
-        env.warn(TRUSTED_PROXIES.name, problem);
+    if proxies.is_empty() && !unix {
+        let guesses = "is not set: behind a proxy all visitors come from one address, and one who guesses passwords can keep the others waiting";
+        let logins = "is not set: behind a proxy all visitors come from one address, and their logins at the identity provider are counted as one visitor's";
+        env.warn(TRUSTED_PROXIES.name, if login.settings.takes_passwords() { guesses } else { logins });
     }
 }
 

@@ -131,7 +131,13 @@ impl Guard {
     }
 
     fn check_cookies(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
-        let contradicted = self.cookies.iter().any(|name| cookies::is_contradicted(headers, name));
+        let contradicted = self.cookies.iter().any(|name| match name.strip_suffix('*') {
+            // A cookie in pieces: none of them may be there in two forms.
+            Some(stem) => cookies::pairs(headers)
+                .filter(|(piece, _)| piece.starts_with(stem))
+                .any(|(piece, _)| cookies::is_contradicted(headers, piece)),
+            None => cookies::is_contradicted(headers, name),
+        });
         if contradicted { Err(HeaderAttack::Cookie) } else { Ok(()) }
     }
 }

@@ -67,6 +67,8 @@ pub enum LoginFault {
     Declined(&'static str),
     /// The provider's answer proves nothing.
     Rejected(&'static str),
+    /// The provider's answer does not fit the settings: another attempt will end likewise.
+    Unfit(&'static str),
     /// Somebody who must be asked cannot be.
     Unavailable(&'static str),
     /// Too many come from one address.
@@ -93,6 +95,7 @@ impl LoginFault {
             Self::Over(reason)
             | Self::Declined(reason)
             | Self::Rejected(reason)
+            | Self::Unfit(reason)
             | Self::Unavailable(reason)
             | Self::NotEnded(reason)
             | Self::EndsLater(reason) => reason,
@@ -164,6 +167,11 @@ fn login_row(fault: LoginFault) -> Row {
             "upstream_rejected",
             "What the login service answered cannot be accepted. Please log in again.",
         ),
+        LoginFault::Unfit(_) => (
+            StatusCode::BAD_GATEWAY,
+            "upstream_rejected",
+            "Logging in does not work here at present. Whoever runs this page has been told why.",
+        ),
         LoginFault::Unavailable(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "upstream_unavailable",
@@ -199,7 +207,7 @@ fn login_row(fault: LoginFault) -> Row {
 impl Problem {
     fn row(&self) -> Row {
         match self {
-            Self::Refused(Refusal::LoginRequired) => {
+            Self::Refused(Refusal::LoginRequired(_)) => {
                 row(StatusCode::UNAUTHORIZED, "login_required", "Nobody is logged in")
             }
             Self::Refused(Refusal::Forbidden(_)) => {

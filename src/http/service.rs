@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::FutureExt as _;
+use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::call::{Call, Flight};
@@ -17,6 +18,7 @@ use super::problem::Problem;
 use super::routes::Route;
 use super::state::{AppState, Snapshot};
 use super::{keys, login, refresh, script, session, token};
+use crate::session::renewed::Renewed;
 use crate::widget::Listed;
 
 /// The public service: one for all connections.
@@ -34,7 +36,7 @@ impl HttpService {
 
     /// Answers one request, with one snapshot from beginning to end. Never fails: a handler that panics is a 500 of its own
     /// and nobody else's.
-    pub async fn handle(&self, request: Request) -> Response {
+    pub async fn handle(&self, mut request: Request) -> Response {
         let state = &*self.state;
         let snapshot = state.snapshot();
         let id = state.ids.of(request.headers());
@@ -46,12 +48,15 @@ impl HttpService {
         };
         let flight = Flight::begin(call, route);
         let shared = pages(&snapshot, route).and_then(|others| listed_origin(others, request.headers()));
+        let renewed = Renewed::default();
+        request.extensions_mut().insert(renewed.clone());
         let answered = AssertUnwindSafe(answer(&call, route, request)).catch_unwind().await;
         flight.land();
-        let response = answered.unwrap_or_else(|_| {
+        let mut response = answered.unwrap_or_else(|_| {
             tracing::error!(request = id.as_str(), "a handler panicked");
             Problem::Misconfigured("panic").response()
         });
+        response.headers_mut().extend(renewed.take().into_iter().map(|line| (SET_COOKIE, line)));
         shared_with(response, shared, &snapshot)
     }
 }

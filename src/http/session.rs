@@ -22,7 +22,7 @@ pub async fn answer(call: &Call<'_>, request: Request) -> Response {
     let say = |session: Option<&Session>| private(StatusCode::OK, JSON, told(call, session).to_string());
     match find(call.snapshot, &head).await {
         Ok(session) => say(Some(&session)),
-        Err(Problem::Refused(Refusal::LoginRequired)) => say(None),
+        Err(Problem::Refused(Refusal::LoginRequired(_))) => say(None),
         Err(problem) => {
             call.state.metrics.refused("", problem.code(), problem.reason());
             problem.response()

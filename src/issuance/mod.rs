@@ -15,6 +15,7 @@ use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
 use crate::connector::{Connector, ConnectorFault, RefreshFault, TicketAsk};
 use crate::jose::signer::Proof;
+use crate::session::nobody::Nobody;
 use crate::session::{Outage, Session};
 use crate::sources::Chain;
 use crate::widget::policy::Denied;
@@ -59,8 +60,8 @@ pub struct Issued {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody is logged in, or the session has ended.
-    #[error("nobody is logged in")]
-    LoginRequired,
+    #[error("nobody is logged in: {0}")]
+    LoginRequired(Nobody),
     /// Somebody is, and does not meet the widget's rules.
     #[error("the visitor does not meet the widget's rules: {0}")]
     Forbidden(Denied),
@@ -86,7 +87,7 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::LoginRequired => "no_session",
+            Self::LoginRequired(nobody) => nobody.reason(),
             Self::Forbidden(Denied::Group) => "group",
             Self::Forbidden(Denied::EmailUnverified) => "email_unverified",
             Self::Forbidden(Denied::EmailDomain) => "email_domain",
@@ -126,8 +127,10 @@ impl Issuer {
     /// # Errors
     /// [`Refusal::LoginRequired`] when nobody is logged in, [`Refusal::Unavailable`] when that could not be found out.
     pub async fn session(&self, request: &Parts) -> Result<Session, Refusal> {
-        let found = self.chain.authenticate(request).await.map_err(Refusal::Unavailable)?;
-        found.filter(|session| session.is_live(self.clock.now())).ok_or(Refusal::LoginRequired)
+        let found = self.chain.authenticate(request).await.map_err(unavailable)?;
+        let session = found.map_err(Refusal::LoginRequired)?;
+        let is_live = session.is_live(self.clock.now());
+        is_live.then_some(session).ok_or(Refusal::LoginRequired(Nobody::Expired))
     }
 
     /// Makes a token of `widget` for the visitor of this session.
@@ -210,8 +213,13 @@ impl Issuer {
     }
 
     fn stamp(&self, widget: &Widget, session: &Session, now: UnixTime) -> Result<Stamp, Refusal> {
-        Stamp::new(now, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired)
+        Stamp::new(now, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired(Nobody::Expired))
     }
+}
+
+/// What an operator must mend is no passing outage.
+fn unavailable(outage: Outage) -> Refusal {
+    if outage.misfit.is_some() { Refusal::Misconfigured(outage.reason) } else { Refusal::Unavailable(outage) }
 }
 
 fn permit(widget: &Widget, session: &Session, now: UnixTime) -> Result<(), Refusal> {

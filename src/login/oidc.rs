@@ -30,7 +30,7 @@ use crate::login::oidc::wire::{Client, Tokens, UserInfo};
 use crate::login::sessions::record::{NewLogin, ProviderSession};
 use crate::login::transaction::Transaction;
 use crate::net::outbound::Outbound;
-use crate::session::mapping::Misfit;
+use crate::session::mapping::Unmapped;
 
 /// How this login is called in records.
 pub const METHOD: &str = "oidc";
@@ -54,6 +54,14 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// Whether another attempt may end otherwise: this login was too old, too weak or used before. Everything else that is
+    /// refused will be refused again, until the operator or the provider mends it.
+    #[must_use]
+    pub fn is_the_visitors(self) -> bool {
+        const AGAIN: [&str; 7] = ["no_code", "code_refused", "nonce", "max_age", "acr", "amr", "expired"];
+        AGAIN.contains(&self.reason())
+    }
+
     /// The word for logs and metrics.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -148,7 +156,8 @@ impl Oidc {
         let (id, trusted) = (settings.client_id.clone(), settings.trusted_audiences.clone());
         let audience = Audience::Client { id, trusted };
         let rules = Rules::new(settings.algorithms.clone(), &settings.issuer, audience);
-        let logout_rules = Rules { types: logout::TYPES, max_age: Some(logout::LONGEST), ..rules.clone() };
+        let longest = Some(logout::LONGEST);
+        let logout_rules = Rules { types: logout::TYPES, max_age: longest, without_exp: longest, ..rules.clone() };
         let keys = Keys::of(provider.clone());
         Ok(Self {
             id_tokens: Verifier::new(rules, keys.clone(), clock.clone()),
@@ -295,7 +304,7 @@ impl Oidc {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let subject = text("sub").filter(|sub| sub.len() <= 255).ok_or(Rejected::Subject)?.to_owned();
         let session = text("sid").map(str::to_owned);
-        let mapped = self.settings.mapping.apply(everything).map_err(misfit)?.ok_or(Rejected::Subject)?;
+        let mapped = self.settings.mapping.apply(everything).map_err(unmapped)?;
         let mut identity = mapped.identity;
         for name in ["acr", "amr"] {
             let stated = claims.get(name).filter(|value| value.to_string().len() <= 1024).cloned();
@@ -313,9 +322,18 @@ impl Oidc {
     }
 }
 
-/// What the provider says fits a setting not: nothing that the visitor could do about it.
-fn misfit(misfit: Misfit) -> Failed {
-    Failed::Outage(misfit.outage(METHOD).reason)
+/// Who logs in cannot be read from what the provider says: the operator learns which setting to look at.
+fn unmapped(unmapped: Unmapped) -> Failed {
+    match unmapped {
+        Unmapped::Nobody(nobody) => {
+            tracing::error!(reason = "subject", "the identity provider's answer names nobody: {nobody}");
+            Failed::Rejected("subject")
+        }
+        Unmapped::Misfit(misfit) => {
+            tracing::error!(reason = "misfit", "the identity provider's answer cannot be read: {misfit}");
+            Failed::Rejected("misfit")
+        }
+    }
 }
 
 /// RFC 7636 section 4.2.

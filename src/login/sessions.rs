@@ -136,6 +136,12 @@ impl LoginSessions {
         &self.settings.cookie
     }
 
+    /// What logins under way are sealed with, too.
+    #[must_use]
+    pub fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
     /// The store the visits are in.
     #[must_use]
     pub fn store(&self) -> &Store {

@@ -1,9 +1,9 @@
 //! A login that has begun in one browser and not ended yet (L-2, S-3).
 //!
 //! It lives in a cookie of that browser and nowhere else, so that nobody can make us remember anything by starting logins.
-//! The cookie needs no seal: its prefix keeps every other host from planting one, `HttpOnly` keeps scripts from reading it,
-//! and what its owner could change in it is checked again on the way back and helps against nobody but themself. The store
-//! remembers only that a transaction has been used.
+//! The cookie is sealed: what was not begun here is nothing, whoever planted it, and what it says can be neither read nor
+//! changed. What it says is checked again on the way back all the same, because settings change. The store remembers only
+//! that a transaction has been used.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tower_sessions::session::Id;
 
 use crate::base::clock::{UnixTime, random_bytes};
 use crate::base::secret;
+use crate::login::seal::Seals;
 use crate::net::cookies::{self, HOST_PREFIX, OwnCookie, SameSite};
 use crate::store::{Down, Key, Store};
 
@@ -80,10 +81,11 @@ impl Transaction {
 
     /// The lines that set its cookie, and remove the oldest when there would be too many.
     #[must_use]
-    pub fn cookies(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
-        let mut lines = remove_oldest(headers);
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        lines.extend(cookie(&self.state).map(|cookie| cookie.set(&URL_SAFE_NO_PAD.encode(text), Some(LONGEST))));
+    pub fn cookies(&self, headers: &HeaderMap, seals: &Seals) -> Vec<HeaderValue> {
+        let mut lines = remove_oldest(headers, seals);
+        let text = serde_json::to_vec(self).map(zeroize::Zeroizing::new).unwrap_or_default();
+        let sealed = |cookie: OwnCookie| cookie.set(&seals.seal(None, place(cookie.name()), &text), Some(LONGEST));
+        lines.extend(cookie(&self.state).map(sealed));
         lines
     }
 
@@ -95,8 +97,9 @@ impl Transaction {
 
     /// The login of this state that is under way in the browser that sent these headers.
     #[must_use]
-    pub fn of(headers: &HeaderMap, state: &str, now: UnixTime) -> Option<Self> {
-        let transaction = read(cookie(state)?.value(headers)?)?;
+    pub fn of(headers: &HeaderMap, state: &str, seals: &Seals, now: UnixTime) -> Option<Self> {
+        let cookie = cookie(state)?;
+        let transaction = read(cookie.name(), cookie.value(headers)?, seals)?;
         let young = now.since(transaction.began) < LONGEST && transaction.began <= now.plus(SKEW);
         (young && secret::same(transaction.state.as_bytes(), state.as_bytes())).then_some(transaction)
     }
@@ -124,15 +127,21 @@ fn cookie(state: &str) -> Option<OwnCookie> {
     sound.then(|| OwnCookie::new(&name, SameSite::Lax)).flatten()
 }
 
-fn read(value: impl AsRef<[u8]>) -> Option<Transaction> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+/// One cookie's value is worth nothing in another.
+fn place(name: &str) -> [&[u8]; 2] {
+    [b"login under way", name.as_bytes()]
+}
+
+fn read(name: &str, value: impl AsRef<[u8]>, seals: &Seals) -> Option<Transaction> {
+    let value = std::str::from_utf8(value.as_ref()).ok()?;
+    serde_json::from_slice(&seals.open(place(name), value)?).ok()
 }
 
 /// Makes room for one more: the oldest go, and first those that cannot be read.
-fn remove_oldest(headers: &HeaderMap) -> Vec<HeaderValue> {
+fn remove_oldest(headers: &HeaderMap, seals: &Seals) -> Vec<HeaderValue> {
     let ours = cookies::pairs(headers).filter(|(name, _)| name.starts_with(&format!("{HOST_PREFIX}{NAME}")));
     let mut ages: Vec<(Option<UnixTime>, &str)> =
-        ours.map(|(name, value)| (read(value).map(|t| t.began), name)).collect();
+        ours.map(|(name, value)| (read(name, value, seals).map(|t| t.began), name)).collect();
     ages.sort_unstable();
     let too_many = (ages.len() + 1).saturating_sub(MOST);
     let oldest = ages.iter().take(too_many).filter_map(|(_, name)| OwnCookie::new(name, SameSite::Lax));

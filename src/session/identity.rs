@@ -139,12 +139,17 @@ pub fn tidy(text: &str, max: usize) -> Result<Option<String>, Unfit> {
     if short_enough { Ok(Some(normal)) } else { Err(Unfit::TooLong) }
 }
 
-/// The same for text that is only shown: space of any kind around it is nothing to lose it for.
-///
-/// # Errors
-/// As [`tidy`].
-pub fn display(text: &str, max: usize) -> Result<Option<String>, Unfit> {
-    tidy(text.trim(), max)
+/// Text that is only shown, made fit instead of refused: nobody goes nameless for a tab, a direction mark that a keyboard for
+/// Hebrew or Arabic left behind, or a long family name. Space of any kind becomes one space, what is not to be shown goes,
+/// and what is too long is cut at a character. `None` when nothing is left.
+#[must_use]
+pub fn display(text: &str, max: usize) -> Option<String> {
+    let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let kept: String = spaced.filter(|c| unfit_char(*c).is_none()).nfc().collect();
+    let words = kept.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let cut: String = words.chars().take(max).collect();
+    let cut = cut.trim_end().to_owned();
+    (!cut.is_empty()).then_some(cut)
 }
 
 fn unfit_char(c: char) -> Option<Unfit> {

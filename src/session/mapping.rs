@@ -7,10 +7,11 @@
 use serde_json::Value;
 
 use crate::base::clock::UnixTime;
-use crate::base::moment::{self, NotATime};
+use crate::base::moment;
 use crate::config::env::{Env, Var};
-use crate::session::Outage;
-use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
+use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, Unfit, display, tidy};
+use crate::session::nobody::Nobody;
+use crate::session::{Misfit, Outage, Unfound};
 
 /// The variables that hold one source's pointers.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ pub struct MappingVars<'a> {
 /// Where things stand in one source's JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
+    subject_setting: &'static str,
     subject: String,
     name: String,
     email: String,
@@ -58,32 +60,27 @@ struct Time {
     asked: bool,
 }
 
-/// What a setting points at does not fit the setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} points at {problem}")]
-pub struct Misfit {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is there.
-    pub problem: NotATime,
+/// Why a document says nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmapped {
+    /// It names nobody.
+    Nobody(Nobody),
+    /// It says something where a setting points to that is not what the setting is for.
+    Misfit(Misfit),
 }
 
-impl Misfit {
-    /// The word for logs and metrics.
-    pub const REASON: &'static str = "misconfigured";
-
-    /// The answer of a source that cannot read what it is pointed at: not nobody, and no session without an end.
+impl Unmapped {
+    /// What a source has to say of it.
     #[must_use]
-    pub fn outage(self, source_name: &'static str) -> Outage {
-        tracing::error!(
-            source = source_name,
-            setting = self.setting,
-            "the setting does not fit: it points at {}",
-            self.problem
-        );
-        Outage { source_name, reason: Self::REASON, retry_after: None }
+    pub fn of(self, source_name: &'static str) -> Unfound {
+        match self {
+            Self::Nobody(nobody) => nobody.into(),
+            Self::Misfit(misfit) => Outage::misconfigured(source_name, misfit).into(),
+        }
     }
 }
+
+const NO_TIME: &str = "points at something that is no time: neither seconds nor milliseconds since 1970, nor RFC 3339 with a zone, nor an HTTP date";
 
 impl Time {
     fn of(env: &mut Env, var: &Var, pointer: String) -> Self {
@@ -92,7 +89,7 @@ impl Time {
 
     fn read(&self, document: &Value) -> Result<Option<UnixTime>, Misfit> {
         let value = find(document, &self.pointer).map(moment::read).transpose();
-        value.map_err(|problem| Misfit { setting: self.setting, problem })
+        value.map_err(|_| Misfit { setting: self.setting, problem: NO_TIME })
     }
 }
 
@@ -119,6 +116,7 @@ impl Mapping {
         };
         let (expires, auth_time) = (pointer(vars.expires), pointer(vars.auth_time));
         Self {
+            subject_setting: vars.subject.name,
             subject: pointer(vars.subject),
             name: pointer(vars.name),
             email: pointer(vars.email),
@@ -137,18 +135,19 @@ impl Mapping {
         &self.subject
     }
 
-    /// What the document says; `None` when it names nobody.
+    /// What the document says.
     ///
     /// # Errors
-    /// [`Misfit`] for an end of the session that cannot be read, and for a time of the login that cannot be where the operator
-    /// said where it is. Where nobody asked for that time, nobody is kept out for its sake.
-    pub fn apply(&self, document: &Value) -> Result<Option<Mapped>, Misfit> {
-        let Some(identity) = self.identity(document) else { return Ok(None) };
+    /// [`Unmapped`] when it names nobody; for an end of the session that cannot be read, and for a time of the login that cannot
+    /// be where the operator said where it is. Where nobody asked for that time, nobody is kept out for its sake.
+    pub fn apply(&self, document: &Value) -> Result<Mapped, Unmapped> {
+        let identity = self.identity(document).map_err(Unmapped::Nobody)?;
         let authenticated_at = match self.auth_time.read(document) {
             Err(_) if !self.auth_time.asked => None,
-            read => read?,
+            read => read.map_err(Unmapped::Misfit)?,
         };
-        Ok(Some(Mapped { identity, expires_at: self.expires.read(document)?, authenticated_at }))
+        let expires_at = self.expires.read(document).map_err(Unmapped::Misfit)?;
+        Ok(Mapped { identity, expires_at, authenticated_at })
     }
 
     /// When the visitor logged in, where the document says it.
@@ -165,12 +164,15 @@ impl Mapping {
         !self.auth_time.pointer.is_empty()
     }
 
-    fn identity(&self, document: &Value) -> Option<Identity> {
+    fn identity(&self, document: &Value) -> Result<Identity, Nobody> {
+        if let Some(empty) = says_nobody(document, &self.subject) {
+            return Err(Nobody::Anonymous(empty));
+        }
         let at = |pointer: &str| find(document, pointer);
         let said = |pointer: &str| at(pointer).and_then(first_text);
         let text = |pointer: &str, max| said(pointer).and_then(|t| tidy(t, max).ok().flatten());
-        let mut identity = Identity::new(Subject::new(&scalar(at(&self.subject)?)?).ok()?);
-        identity.name = said(&self.name).and_then(|t| display(t, NAME_MAX).ok().flatten());
+        let mut identity = Identity::new(self.read_subject(at(&self.subject))?);
+        identity.name = said(&self.name).and_then(|t| display(t, NAME_MAX));
         identity.email = text(&self.email, EMAIL_MAX);
         identity.email_verified = at(&self.email_verified).and_then(truth);
         identity.groups = at(&self.groups).map(texts).unwrap_or_default();
@@ -180,8 +182,35 @@ impl Mapping {
                 identity.attributes.insert(name.clone(), value);
             }
         }
-        Some(identity)
+        Ok(identity)
     }
+
+    fn read_subject(&self, value: Option<&Value>) -> Result<Subject, Nobody> {
+        let nobody = |why| Nobody::NoSubject { setting: self.subject_setting, pointer: self.subject.clone(), why };
+        let value = value.ok_or_else(|| nobody("nothing stands at "))?;
+        let text = scalar(value).ok_or_else(|| nobody("neither a text nor a whole number stands at "))?;
+        Subject::new(&text).map_err(|unfit| nobody(unfit_subject(unfit)))
+    }
+}
+
+fn unfit_subject(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Empty => "an empty id stands at ",
+        Unfit::TooLong => "an id longer than 256 characters stands at ",
+        _ => "an id with a character that no id can hold stands at ",
+    }
+}
+
+/// How a document says that nobody is logged in: it is empty, or null on the way to the visitor's id.
+fn says_nobody(document: &Value, pointer: &str) -> Option<&'static str> {
+    match document {
+        Value::Null => return Some("null"),
+        Value::Object(members) if members.is_empty() => return Some("{}"),
+        _ => {}
+    }
+    let ends = pointer.match_indices('/').skip(1).map(|(end, _)| end).chain([pointer.len()]);
+    let is_null = ends.filter_map(|end| document.pointer(&pointer[..end])).any(Value::is_null);
+    is_null.then_some("null where the visitor stands")
 }
 
 fn find<'a>(document: &'a Value, pointer: &str) -> Option<&'a Value> {
@@ -224,7 +253,9 @@ fn first_text(value: &Value) -> Option<&str> {
 fn texts(value: &Value) -> Vec<String> {
     let items: Vec<&str> = match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        Value::Object(members) => members.keys().map(String::as_str).collect(),
+        Value::Object(members) => {
+            members.iter().filter(|(_, held)| is_held(held)).map(|(name, _)| name.as_str()).collect()
+        }
         one => one.as_str().into_iter().collect(),
     };
     let fit = items.into_iter().filter_map(|t| tidy(t, ITEM_MAX).ok().flatten());
@@ -239,4 +270,9 @@ fn harmless(value: &Value) -> Option<Value> {
         Value::Array(_) | Value::Object(_) => (value.to_string().len() <= CONTAINER_MAX).then(|| value.clone()),
         other => Some(other.clone()),
     }
+}
+
+/// A role that says `false` or `null` is none.
+fn is_held(role: &Value) -> bool {
+    !matches!(role, Value::Null | Value::Bool(false))
 }

@@ -3,6 +3,7 @@
 pub mod identity;
 pub mod mapping;
 pub mod nobody;
+pub mod renewed;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use http::request::Parts;
 
 use crate::base::clock::UnixTime;
 use crate::session::identity::Identity;
+use crate::session::nobody::Nobody;
 
 /// Somebody, vouched for by a source until `expires_at`.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,9 +43,10 @@ impl Session {
     }
 }
 
-/// The source could not be asked. Never to be read as "logged out": that would log people out when a server hiccups.
+/// It could not be found out who sent a request. Never to be read as "logged out": that would log people out when a server
+/// hiccups, or when a setting does not fit what a proxy sends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_name} could not be asked: {reason}")]
+#[error("session source {source_name}: {}", self.what())]
 pub struct Outage {
     /// Which source.
     pub source_name: &'static str,
@@ -51,6 +54,72 @@ pub struct Outage {
     pub reason: &'static str,
     /// When to try again, if the other side said.
     pub retry_after: Option<Duration>,
+    /// The setting that does not fit, where that is why.
+    pub misfit: Option<Misfit>,
+}
+
+/// A setting that does not fit what comes in: the operator's to mend, and no visitor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} {problem}")]
+pub struct Misfit {
+    /// The setting.
+    pub setting: &'static str,
+    /// What does not fit, to be read after the setting's name. Holds nothing of what came in.
+    pub problem: &'static str,
+}
+
+impl Outage {
+    /// The source could not be asked.
+    #[must_use]
+    pub fn of(source_name: &'static str, reason: &'static str, retry_after: Option<Duration>) -> Self {
+        Self { source_name, reason, retry_after, misfit: None }
+    }
+
+    /// What the source was told cannot be read as it is configured.
+    #[must_use]
+    pub fn misconfigured(source_name: &'static str, misfit: Misfit) -> Self {
+        Self { source_name, reason: "source_misconfigured", retry_after: None, misfit: Some(misfit) }
+    }
+
+    fn what(&self) -> String {
+        self.misfit.map_or_else(|| format!("could not be asked: {}", self.reason), |misfit| misfit.to_string())
+    }
+}
+
+/// Somebody, or nobody and why.
+pub type Found = Result<Session, Nobody>;
+
+/// Why a source has no session, on its way out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfound {
+    /// There is none.
+    Nobody(Nobody),
+    /// It could not be found out.
+    Outage(Outage),
+}
+
+impl From<Nobody> for Unfound {
+    fn from(nobody: Nobody) -> Self {
+        Self::Nobody(nobody)
+    }
+}
+
+impl From<Outage> for Unfound {
+    fn from(outage: Outage) -> Self {
+        Self::Outage(outage)
+    }
+}
+
+/// A source's answer.
+///
+/// # Errors
+/// [`Outage`].
+pub fn answer(found: Result<Session, Unfound>) -> Result<Found, Outage> {
+    match found {
+        Ok(session) => Ok(Ok(session)),
+        Err(Unfound::Nobody(nobody)) => Ok(Err(nobody)),
+        Err(Unfound::Outage(outage)) => Err(outage),
+    }
 }
 
 /// What of a request a source relies on, so that the front can refuse requests that try to confuse it before any source
@@ -99,6 +168,6 @@ pub trait Authenticator: Send + Sync {
         false
     }
 
-    /// Who sent this request: `Some` is somebody, `None` is nobody, `Err` means it could not be found out.
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage>;
+    /// Who sent this request: somebody, or nobody and why; `Err` means that it could not be found out.
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage>;
 }

@@ -21,6 +21,14 @@ pub enum Nobody {
     /// Identity headers from a peer that is no proxy of ours.
     #[error("identity headers from a peer that is not in TRUSTED_PROXIES")]
     ProofPeer,
+    /// The header that says who somebody is cannot be read.
+    #[error("the header {header} {why}")]
+    Unreadable {
+        /// Which.
+        header: String,
+        /// What is wrong, to be read after its name.
+        why: &'static str,
+    },
     /// The endpoint says that nobody is logged in.
     #[error("the endpoint answered {status}{}", location.as_deref().map(|host| format!(" to {host}")).unwrap_or_default())]
     SaidNo {
@@ -32,6 +40,16 @@ pub enum Nobody {
     /// The endpoint's answer is empty, which is how some say that nobody is logged in.
     #[error("the endpoint's answer names nobody: it is {0}")]
     Anonymous(&'static str),
+    /// Nothing stands where the setting says that the visitor's id stands, or nothing that can be one.
+    #[error("{setting}: {why}{pointer}")]
+    NoSubject {
+        /// The setting.
+        setting: &'static str,
+        /// Where it looked.
+        pointer: String,
+        /// What is wrong there, to be read before the pointer.
+        why: &'static str,
+    },
     /// There is no such session.
     #[error("there is no such session: it has ended or never was")]
     UnknownSession,
@@ -104,18 +122,29 @@ impl Nobody {
         matches!(self, Self::Nothing(_))
     }
 
+    /// Whether it is what happens to people every day, and nothing that anybody has to look into.
+    #[must_use]
+    pub fn is_ordinary(&self) -> bool {
+        matches!(
+            self,
+            Self::Nothing(_) | Self::SaidNo { .. } | Self::Anonymous(_) | Self::UnknownSession | Self::Expired
+        )
+    }
+
     /// The word for logs, metrics and records. These words do not change.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Nothing(Credential::Cookie(_)) => "no_cookie",
-            Self::Nothing(Credential::Header(_)) => "no_header",
+            Self::Nothing(Credential::Header(_)) => "no_session",
             Self::BadCookie(_) => "bad_cookie",
             Self::ProofMissing(_) => "proof_missing",
             Self::ProofWrong(_) => "proof_wrong",
             Self::ProofPeer => "proof_peer",
+            Self::Unreadable { .. } => "identity_unreadable",
             Self::SaidNo { .. } => "endpoint_said_no",
             Self::Anonymous(_) => "anonymous_answer",
+            Self::NoSubject { .. } => "no_subject",
             Self::UnknownSession => "unknown_session",
             Self::Expired => "session_expired",
             Self::NotSealed => "record_not_sealed",

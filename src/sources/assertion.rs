@@ -21,7 +21,8 @@ use crate::jose::jws::rejected::{Failure, Rejected};
 use crate::net::outbound::Outbound;
 use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::nobody::Nobody;
+use crate::session::{Authenticator, Found, Guarded, Outage, Session, Unfound, answer};
 use crate::sources::assertion::conventions::Convention;
 use crate::sources::assertion::settings::{Place, Settings};
 use crate::sources::assertion::vars::JWKS_URL;
@@ -82,19 +83,20 @@ impl Assertion {
         Ok(if self.convention.bearer { field.and_then(bearer) } else { field })
     }
 
-    async fn session(&self, request: &Parts) -> Result<Option<Session>, Failure> {
-        let Some(assertion) = self.assertion(request)?.filter(|assertion| !assertion.is_empty()) else {
-            return Ok(None);
-        };
-        let verified = self.verifier.verify_for(assertion, self.proxies.visitor(request)).await?;
-        let mapped = self.mapping.apply(&verified.claims)?.ok_or(Rejected::Subject)?;
+    async fn session(&self, request: &Parts) -> Result<Session, Unfound> {
+        let refused = |failure: Failure| failure.of(NAME);
+        let assertion = self.assertion(request).map_err(|rejected| refused(rejected.into()))?;
+        let assertion = assertion.filter(|assertion| !assertion.is_empty());
+        let assertion = assertion.ok_or_else(|| Nobody::no_header(&self.header))?;
+        let verified = self.verifier.verify_for(assertion, self.proxies.visitor(request)).await.map_err(refused)?;
+        let mapped = self.mapping.apply(&verified.claims).map_err(|unmapped| unmapped.of(NAME))?;
         let expires_at = mapped.expires_at.map_or(verified.expires_at, |end| end.min(verified.expires_at));
-        Ok(Some(Session {
+        Ok(Session {
             identity: mapped.identity,
             source: NAME,
             expires_at: Some(expires_at),
             authenticated_at: mapped.authenticated_at,
-        }))
+        })
     }
 }
 
@@ -118,10 +120,7 @@ impl Authenticator for Assertion {
         self.verifier.warm().await.map_err(|unavailable| unavailable.outage(NAME))
     }
 
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        match self.session(request).await {
-            Ok(session) => Ok(session),
-            Err(failure) => failure.answer(NAME),
-        }
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
+        answer(self.session(request).await)
     }
 }

@@ -22,7 +22,8 @@ use crate::jose::jws::times::Times;
 use crate::net::outbound::Outbound;
 use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::nobody::Nobody;
+use crate::session::{Authenticator, Found, Guarded, Outage, Session, Unfound, answer};
 use crate::sources::bearer::introspection::Introspection;
 use crate::sources::bearer::settings::{INTROSPECTION_URL, ISSUER, JWKS_URL, Opaque, Settings, Signed};
 
@@ -59,19 +60,26 @@ impl Bearer {
         Some(Self { signed, opaque, scope, mapping, proxies: proxies.clone(), clock: clock.clone() })
     }
 
-    async fn session(&self, request: &Parts) -> Result<Option<Session>, Failure> {
-        let Some(token) = token_in(request)? else { return Ok(None) };
-        let (claims, expires_at) = self.claims(token, request).await?;
-        check_kind(&claims)?;
-        check_unbound(&claims)?;
-        self.check_scope(&claims)?;
-        let mapped = self.mapping.apply(&claims)?.ok_or(Rejected::Subject)?;
-        Ok(Some(Session {
+    async fn session(&self, request: &Parts) -> Result<Session, Unfound> {
+        let refused = |failure: Failure| failure.of(NAME);
+        let token = token_in(request).map_err(|rejected| refused(rejected.into()))?;
+        let token = token.ok_or_else(|| Nobody::no_header(&AUTHORIZATION))?;
+        let (claims, expires_at) = self.judged(token, request).await.map_err(refused)?;
+        let mapped = self.mapping.apply(&claims).map_err(|unmapped| unmapped.of(NAME))?;
+        Ok(Session {
             identity: mapped.identity,
             source: NAME,
             expires_at: [expires_at, mapped.expires_at].into_iter().flatten().min(),
             authenticated_at: mapped.authenticated_at,
-        }))
+        })
+    }
+
+    async fn judged(&self, token: &[u8], request: &Parts) -> Result<(Value, Option<UnixTime>), Failure> {
+        let (claims, expires_at) = self.claims(token, request).await?;
+        check_kind(&claims)?;
+        check_unbound(&claims)?;
+        self.check_scope(&claims)?;
+        Ok((claims, expires_at))
     }
 
     /// What the token says, after it was checked here or by the authorization server.
@@ -199,10 +207,7 @@ impl Authenticator for Bearer {
         }
     }
 
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        match self.session(request).await {
-            Ok(session) => Ok(session),
-            Err(failure) => failure.answer(NAME),
-        }
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
+        answer(self.session(request).await)
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 
 use crate::login::sessions::LoginSessions;
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::{Authenticator, Found, Guarded, Outage, Session};
 use crate::store::Down;
 
 /// Name of this source.
@@ -36,9 +36,9 @@ impl Authenticator for LoginSource {
         self.0.store().ping().await.map_err(outage)
     }
 
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
         let found = self.0.find(&request.headers).await.map_err(outage)?;
-        Ok(found.ok().map(|found| Session {
+        Ok(found.map(|found| Session {
             identity: found.session.identity,
             source: NAME,
             expires_at: Some(found.expires_at),
@@ -48,5 +48,5 @@ impl Authenticator for LoginSource {
 }
 
 fn outage(down: Down) -> Outage {
-    Outage { source_name: NAME, reason: down.reason(), retry_after: None }
+    Outage::of(NAME, down.reason(), None)
 }

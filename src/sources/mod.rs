@@ -13,7 +13,8 @@ use http::HeaderName;
 use http::request::Parts;
 
 use crate::config::env::{Env, Var};
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::nobody::Nobody;
+use crate::session::{Authenticator, Found, Guarded, Outage, Session};
 
 /// Which sources, in which order.
 pub const SESSION_SOURCES: Var = Var::new(
@@ -75,6 +76,12 @@ impl Chain {
         Self { sources, rule }
     }
 
+    /// Whether every source must name the same subject, and so all of them are one login system.
+    #[must_use]
+    pub fn must_agree(&self) -> bool {
+        self.rule == Rule::All
+    }
+
     /// Names of the sources, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.sources.iter().map(|source| source.name())
@@ -121,7 +128,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`Outage`] when a source could not be asked and nobody else may answer for it.
-    pub async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+    pub async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
         match self.rule {
             Rule::First(on_outage) => self.first(request, on_outage).await,
             Rule::All => self.all(request).await,
@@ -129,42 +136,66 @@ impl Chain {
     }
 
     /// As all sources say with one voice. Nobody is the answer where any of them finds nobody, and where they differ.
-    async fn all(&self, request: &Parts) -> Result<Option<Session>, Outage> {
+    async fn all(&self, request: &Parts) -> Result<Found, Outage> {
         let mut agreed: Option<Session> = None;
         for source in &self.sources {
-            let Some(found) = source.authenticate(request).await? else { return Ok(None) };
+            let found = match ask(source.as_ref(), request).await? {
+                Ok(found) => found,
+                Err(nobody) => return Ok(Err(nobody)),
+            };
             agreed = match agreed {
                 None => Some(found),
                 Some(first) if first.identity.subject == found.identity.subject => Some(first.ending_with(&found)),
                 Some(first) => {
-                    tracing::warn!(
-                        one = first.source,
-                        other = found.source,
-                        "two sources differ about who the visitor is"
-                    );
-                    return Ok(None);
+                    let nobody = Nobody::Differ { one: first.source, other: found.source };
+                    tracing::warn!(reason = nobody.reason(), "nobody: {nobody}");
+                    return Ok(Err(nobody));
                 }
             };
         }
-        Ok(agreed)
+        Ok(agreed.ok_or(Nobody::UnknownSession))
     }
 
     /// As the source that decides about this request says, or else the first source that knows. A source that decides is
     /// the only one asked: nobody with a failing assertion falls back to a plain header (H-10).
-    async fn first(&self, request: &Parts, on_outage: OnOutage) -> Result<Option<Session>, Outage> {
+    async fn first(&self, request: &Parts, on_outage: OnOutage) -> Result<Found, Outage> {
         if let Some(source) = self.sources.iter().find(|source| source.decides(request)) {
-            return source.authenticate(request).await;
+            return ask(source.as_ref(), request).await;
         }
-        let mut outage = None;
+        let (mut outage, mut nobody) = (None, None);
         for source in &self.sources {
-            match source.authenticate(request).await {
-                Ok(Some(session)) => return Ok(Some(session)),
-                Ok(None) => {}
+            match ask(source.as_ref(), request).await {
+                Ok(Ok(session)) => return Ok(Ok(session)),
+                Ok(Err(why)) => nobody = Some(more_telling(nobody, why)),
                 Err(fault) if on_outage == OnOutage::Fail => return Err(fault),
                 Err(fault) => outage = Some(fault),
             }
         }
-        outage.map_or(Ok(None), Err)
+        outage.map_or(Ok(Err(nobody.unwrap_or(Nobody::UnknownSession))), Err)
+    }
+}
+
+/// Asks one source, and writes down why it has nobody for a request that carries something.
+async fn ask(source: &dyn Authenticator, request: &Parts) -> Result<Found, Outage> {
+    let found = source.authenticate(request).await;
+    let name = source.name();
+    match &found {
+        Ok(Err(nobody)) if nobody.is_anonymous() => tracing::debug!(source = name, "nobody: {nobody}"),
+        Ok(Err(nobody)) if nobody.is_ordinary() => {
+            tracing::info!(source = name, reason = nobody.reason(), "nobody: {nobody}");
+        }
+        Ok(Err(nobody)) => tracing::warn!(source = name, reason = nobody.reason(), "nobody: {nobody}"),
+        Err(outage) if outage.misfit.is_some() => tracing::error!(source = name, "{outage}"),
+        Ok(Ok(_)) | Err(_) => {}
+    }
+    found
+}
+
+/// Of two reasons the one that says more: a visitor without one cookie and with another that is wrong has a wrong cookie.
+fn more_telling(before: Option<Nobody>, now: Nobody) -> Nobody {
+    match before {
+        Some(before) if !before.is_anonymous() || now.is_anonymous() => before,
+        _ => now,
     }
 }
 

@@ -14,7 +14,8 @@ use crate::config::env::{Env, Var};
 use crate::net::cookies;
 use crate::net::field::is_token;
 use crate::session::mapping::{Mapping, MappingVars};
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::nobody::Nobody;
+use crate::session::{Authenticator, Found, Guarded, Outage, Session, Unfound, answer};
 use crate::sources::store::cookie::Seal;
 use crate::sources::store::host::Host;
 use crate::store::Down;
@@ -142,9 +143,28 @@ impl HostStore {
         Some(Self { host: host?, cookie: cookie?, seal: seal?, mapping, clock: clock.clone() })
     }
 
-    fn id(&self, request: &Parts) -> Option<Id> {
-        let value = std::str::from_utf8(cookies::one(&request.headers, &self.cookie)?).ok()?;
-        self.seal.open(&self.cookie, value)?.parse().ok()
+    fn id(&self, request: &Parts) -> Result<Id, Nobody> {
+        let value = cookies::one(&request.headers, &self.cookie).ok_or_else(|| Nobody::no_cookie(&self.cookie))?;
+        let value = std::str::from_utf8(value).unwrap_or_default();
+        let id = self.seal.open(&self.cookie, value).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| Nobody::BadCookie(self.cookie.clone()))
+    }
+
+    async fn session(&self, request: &Parts) -> Result<Session, Unfound> {
+        let id = self.id(request)?;
+        let record = self.host.load(&id).await.map_err(outage)?.ok_or(Nobody::UnknownSession)?;
+        let end = UnixTime(u64::try_from(record.expiry_date.unix_timestamp()).unwrap_or_default());
+        if record.id != id || self.clock.now() >= end {
+            return Err(Nobody::Expired.into());
+        }
+        let data = Value::Object(record.data.into_iter().collect());
+        let mapped = self.mapping.apply(&data).map_err(|unmapped| unmapped.of(NAME))?;
+        Ok(Session {
+            identity: mapped.identity,
+            source: NAME,
+            expires_at: Some(mapped.expires_at.map_or(end, |own| own.min(end))),
+            authenticated_at: mapped.authenticated_at,
+        })
     }
 }
 
@@ -162,24 +182,11 @@ impl Authenticator for HostStore {
         self.host.ping().await.map_err(outage)
     }
 
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        let Some(id) = self.id(request) else { return Ok(None) };
-        let Some(record) = self.host.load(&id).await.map_err(outage)? else { return Ok(None) };
-        let end = UnixTime(u64::try_from(record.expiry_date.unix_timestamp()).unwrap_or_default());
-        if record.id != id || self.clock.now() >= end {
-            return Ok(None);
-        }
-        let data = Value::Object(record.data.into_iter().collect());
-        let mapped = self.mapping.apply(&data).map_err(|misfit| misfit.outage(NAME))?;
-        Ok(mapped.map(|mapped| Session {
-            identity: mapped.identity,
-            source: NAME,
-            expires_at: Some(mapped.expires_at.map_or(end, |own| own.min(end))),
-            authenticated_at: mapped.authenticated_at,
-        }))
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
+        answer(self.session(request).await)
     }
 }
 
 fn outage(down: Down) -> Outage {
-    Outage { source_name: NAME, reason: down.reason(), retry_after: None }
+    Outage::of(NAME, down.reason(), None)
 }

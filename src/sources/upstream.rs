@@ -3,25 +3,28 @@
 //! Only the named cookies travel, to one fixed address, and what comes back is a verdict only when it is unmistakably one:
 //! everything else is an outage, never "logged out" (C-1 to C-7).
 
+mod relay;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE};
+use http::header::{COOKIE, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use self::relay::Relay;
 use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
-use crate::net::cookies;
-use crate::net::field::is_token;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, Visitor, is_loopback, retry_after};
 use crate::net::peer::TrustedProxies;
 use crate::net::verdicts::{CACHE_MAX, Verdicts};
 use crate::session::mapping::{Mapping, MappingVars};
-use crate::session::{Authenticator, Guarded, Outage, Session};
+use crate::session::nobody::Nobody;
+use crate::session::renewed::Renewed;
+use crate::session::{Authenticator, Found, Guarded, Misfit, Outage, Session, Unfound, answer};
 
 /// Name of this source.
 pub const NAME: &str = "upstream";
@@ -38,7 +41,20 @@ pub const COOKIES: Var = Var::new(
     "UPSTREAM_SESSION_COOKIES",
     "",
     "session_id",
-    "Names of the session cookies that are relayed, comma-separated. No other cookie and no other header of the visitor leaves.",
+    "Names of the session cookies that are relayed, comma-separated; `name.*` is a cookie in numbered pieces, such as next-auth.session-token.*. No other cookie and no other header of the visitor leaves.",
+);
+const HEADERS: Var = Var {
+    example: "Host=www.example.org,Origin=https://www.example.org,X-Forwarded-Proto=https",
+    ..Var::secret(
+        "UPSTREAM_HEADERS",
+        "Headers that every call to the endpoint carries, as name=value: what its framework insists on, such as Host, Origin, Referer, X-Forwarded-Proto, X-Forwarded-Host, X-Requested-With, or an API key. A value with a comma needs a JSON array.",
+    )
+};
+const RENEWED: Var = Var::new(
+    "UPSTREAM_RENEWED_COOKIES",
+    "",
+    "session_id",
+    "Names of cookies that the endpoint may renew: what it sets for them is passed back to the visitor with our answer, for hosts that rotate their session cookie. `name.*` as above.",
 );
 const ALLOW_HTTP: Var = Var::new(
     "UPSTREAM_ALLOW_HTTP",
@@ -52,7 +68,7 @@ const LOGGED_OUT: Var = Var::new(
     "UPSTREAM_LOGGED_OUT_STATUS",
     "401,403,404",
     "401",
-    "Statuses that mean \"nobody is logged in\". A redirect always does; everything else but 200 is an outage.",
+    "Statuses that mean \"nobody is logged in\". A redirect to a login page does, too; everything else but 200 is an outage.",
 );
 const CACHE: Var = Var::new(
     "UPSTREAM_CACHE",
@@ -105,10 +121,10 @@ const MAPPING: MappingVars<'_> = MappingVars {
 pub struct Upstream {
     target: Target,
     url: Url,
-    cookies: Vec<String>,
+    relay: Relay,
     logged_out: Vec<u16>,
     mapping: Mapping,
-    verdicts: Option<Verdicts<Option<Session>>>,
+    verdicts: Option<Verdicts<Found>>,
     proxies: TrustedProxies,
     clock: Clock,
 }
@@ -118,6 +134,8 @@ impl Upstream {
     pub const VARS: &[&Var] = &[
         &URL,
         &COOKIES,
+        &HEADERS,
+        &RENEWED,
         &ALLOW_HTTP,
         &DEADLINE,
         &LOGGED_OUT,
@@ -137,13 +155,7 @@ impl Upstream {
     /// Reads the endpoint, the cookies and the pointers; `None` after naming what is wrong.
     pub fn read(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, clock: &Clock) -> Option<Self> {
         let url = read_url(env);
-        let cookies: Vec<String> = env.list(&COOKIES);
-        if cookies.is_empty() {
-            env.mistake_in(&COOKIES, "is required for the source upstream: the host's session cookie");
-        }
-        if let Some(bad) = cookies.iter().find(|name| !is_token(name.as_bytes())) {
-            env.mistake_in(&COOKIES, &format!("`{bad}` is not a cookie's name"));
-        }
+        let relay = Relay::read(env, &COOKIES, &HEADERS, &RENEWED);
         let deadline = env.duration_within(&DEADLINE, Duration::from_millis(50), Duration::from_secs(10));
         let concurrency = env.parse(&CONCURRENCY).filter(|n| *n > 0).unwrap_or(Limits::DEFAULT.concurrency);
         let cache = env.duration_within(&CACHE, Duration::ZERO, CACHE_MAX).unwrap_or_default();
@@ -158,64 +170,71 @@ impl Upstream {
         let target = target.map_err(|problem| env.mistake_in(&URL, &problem)).ok()?;
         let verdicts = (!cache.is_zero()).then(|| Verdicts::new(cache, clock.clone()));
         let (proxies, clock) = (proxies.clone(), clock.clone());
-        Some(Self { target, url, cookies, logged_out, mapping, verdicts, proxies, clock })
+        Some(Self { target, url, relay: relay?, logged_out, mapping, verdicts, proxies, clock })
     }
 
-    /// The one `Cookie` header that is sent: the named cookies in their configured order, each at most once.
-    fn relayed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let present = self.cookies.iter().filter_map(|name| Some((name, cookies::one(headers, name)?)));
-        let pairs: Vec<Vec<u8>> = present.map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect();
-        let mut value =
-            HeaderValue::from_maybe_shared(Bytes::from(pairs.join(&b"; "[..]))).ok().filter(|v| !v.is_empty())?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-
-    async fn ask(&self, cookie: HeaderValue, request: &Parts) -> Result<Option<Session>, Outage> {
+    async fn ask(&self, cookie: HeaderValue, request: &Parts) -> Result<Session, Unfound> {
         let visitor = Visitor { credential: cookie.as_bytes(), address: self.proxies.visitor(request) };
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut headers = self.relay.headers();
         headers.insert(COOKIE, cookie.clone());
         let call = Call { method: Method::GET, url: self.url.clone(), headers, body: Bytes::new() };
         let reply = self.target.call_for(call, visitor).await.map_err(outage)?;
-        let session = self.verdict(&reply)?;
-        if session.is_some() {
-            self.target.know(cookie.as_bytes());
+        if let Some(renewed) = request.extensions.get::<Renewed>() {
+            renewed.add(self.relay.renewed(&reply.headers));
         }
+        let session = self.verdict(&reply)?;
+        self.target.know(cookie.as_bytes());
         Ok(session)
     }
 
-    fn verdict(&self, reply: &Reply) -> Result<Option<Session>, Outage> {
-        let down = |reason, retry_after| Err(Outage { source_name: NAME, reason, retry_after });
+    fn verdict(&self, reply: &Reply) -> Result<Session, Unfound> {
+        let down = |reason, retry_after| Err(Outage::of(NAME, reason, retry_after).into());
         let status = reply.status;
         match status {
             StatusCode::OK => self.session(reply),
             StatusCode::TOO_MANY_REQUESTS => down("rate_limited", retry_after(&reply.headers, &self.clock)),
-            // Session guards redirect to their login page; that page is never followed and never read.
-            _ if status.is_redirection() || self.logged_out.contains(&status.as_u16()) => Ok(None),
+            _ if is_redirect(status) => Err(self.redirected(reply)),
+            _ if self.logged_out.contains(&status.as_u16()) => Err(said_no(status, None)),
             _ if status.is_server_error() => down("server_error", retry_after(&reply.headers, &self.clock)),
             _ => down("unexpected_status", None),
         }
     }
 
-    fn session(&self, reply: &Reply) -> Result<Option<Session>, Outage> {
-        let document: Value = serde_json::from_slice(&reply.body).map_err(|_| Outage {
-            source_name: NAME,
-            reason: "not_json",
-            retry_after: None,
-        })?;
-        let mapped = self.mapping.apply(&document).map_err(|misfit| misfit.outage(NAME))?;
-        if mapped.is_none() {
-            tracing::warn!("the session endpoint answered 200 without a usable subject: check UPSTREAM_SUBJECT");
+    /// Session guards redirect to their login page; that page is never followed and never read. A redirect to the same path
+    /// is no word about the visitor: the endpoint has another address than we were told.
+    fn redirected(&self, reply: &Reply) -> Unfound {
+        let location = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = location.and_then(|text| self.url.join(text).ok());
+        if target.as_ref().is_some_and(|target| plain_path(target) == plain_path(&self.url)) {
+            let problem = "is answered with a redirect to the same path, over https, with another slash or at another host: name that address, or say in UPSTREAM_HEADERS how the proxy asks (Host, X-Forwarded-Proto)";
+            return Outage::misconfigured(NAME, Misfit { setting: URL.name, problem }).into();
         }
-        Ok(mapped.map(|m| Session {
-            identity: m.identity,
-            source: NAME,
-            expires_at: m.expires_at,
-            authenticated_at: m.authenticated_at,
-        }))
+        said_no(reply.status, target.as_ref().and_then(Url::host_str))
     }
+
+    fn session(&self, reply: &Reply) -> Result<Session, Unfound> {
+        let document: Value = serde_json::from_slice(&reply.body).map_err(|_| Outage::of(NAME, "not_json", None))?;
+        let mapped = self.mapping.apply(&document).map_err(|unmapped| unmapped.of(NAME))?;
+        Ok(Session {
+            identity: mapped.identity,
+            source: NAME,
+            expires_at: mapped.expires_at,
+            authenticated_at: mapped.authenticated_at,
+        })
+    }
+}
+
+/// 300 asks to choose, 304 says nothing without the copy it speaks of: neither leads anywhere.
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn said_no(status: StatusCode, location: Option<&str>) -> Unfound {
+    Nobody::SaidNo { status: status.as_u16(), location: location.map(str::to_owned) }.into()
+}
+
+fn plain_path(url: &Url) -> &str {
+    url.path().trim_end_matches('/')
 }
 
 #[async_trait]
@@ -225,24 +244,28 @@ impl Authenticator for Upstream {
     }
 
     fn guarded(&self) -> Guarded {
-        Guarded { cookies: self.cookies.clone(), ..Guarded::default() }
+        Guarded { cookies: self.relay.names(), ..Guarded::default() }
     }
 
     fn is_resting(&self) -> bool {
         self.target.is_resting()
     }
 
-    async fn authenticate(&self, request: &Parts) -> Result<Option<Session>, Outage> {
-        let Some(cookie) = self.relayed(&request.headers) else { return Ok(None) };
-        let Some(verdicts) = &self.verdicts else { return self.ask(cookie, request).await };
+    async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
+        let cookie = match self.relay.cookie(&request.headers) {
+            Ok(cookie) => cookie,
+            Err(nobody) => return Ok(Err(nobody)),
+        };
+        let Some(verdicts) = &self.verdicts else { return answer(self.ask(cookie, request).await) };
         let key = verdicts.key(cookie.as_bytes());
         let now = self.clock.now();
-        if let Some(known) = verdicts.get(&key).filter(|known| known.as_ref().is_none_or(|known| known.is_live(now))) {
+        let is_live = |known: &Found| known.as_ref().map_or(true, |session| session.is_live(now));
+        if let Some(known) = verdicts.get(&key).filter(is_live) {
             return Ok(known);
         }
-        let session = self.ask(cookie, request).await?;
-        verdicts.put(key, session.clone(), session.is_some());
-        Ok(session)
+        let found = answer(self.ask(cookie, request).await)?;
+        verdicts.put(key, found.clone(), found.is_ok());
+        Ok(found)
     }
 }
 
@@ -255,7 +278,7 @@ fn outage(fault: Fault) -> Outage {
         Fault::TooLarge => ("too_large", None),
         Fault::Broken => ("broken_answer", None),
     };
-    Outage { source_name: NAME, reason, retry_after }
+    Outage::of(NAME, reason, retry_after)
 }
 
 fn read_url(env: &mut Env) -> Option<Url> {

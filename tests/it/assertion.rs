@@ -81,7 +81,7 @@ impl Stage {
     }
 
     async fn ask(&self, assertion: &str) -> Result<Option<Session>, Outage> {
-        self.source.authenticate(&self.request(assertion.as_bytes())).await
+        self.source.authenticate(&self.request(assertion.as_bytes())).await.map(Result::ok)
     }
 
     async fn believes(&self, assertion: &str) -> bool {
@@ -182,7 +182,7 @@ async fn without_an_assertion_there_is_nobody_and_nobody_is_asked() {
     for sample in SAMPLES {
         let stage = Stage::of(sample).await;
         let empty = Request::new(()).into_parts().0;
-        assert_eq!(stage.source.authenticate(&empty).await, Ok(None));
+        assert!(stage.source.authenticate(&empty).await.unwrap().is_err());
         assert!(!stage.source.decides(&empty), "so another source may know");
         assert_eq!(stage.ask("").await, Ok(None), "an empty field names nobody");
         assert!(stage.source.decides(&stage.request(b"")) && stage.source.decides(&stage.request(b"x")));
@@ -576,11 +576,11 @@ async fn hostile_input_is_nobody() {
         inputs.extend((0..good.len()).step_by(7).map(|at| good.as_bytes()[..at].to_vec()));
         for input in inputs {
             let found = stage.source.authenticate(&stage.request(&input)).await;
-            assert_eq!(found, Ok(None), "{} {:?}", sample.convention, String::from_utf8_lossy(&input));
+            assert!(matches!(found, Ok(Err(_))), "{} {:?}", sample.convention, String::from_utf8_lossy(&input));
         }
         let mut several = stage.request(good.as_bytes());
         several.headers.append(HeaderName::from_static(sample.field.0), HeaderValue::try_from(&good).unwrap());
-        assert_eq!(stage.source.authenticate(&several).await, Ok(None), "two assertions are none");
+        assert!(stage.source.authenticate(&several).await.unwrap().is_err(), "two assertions are none");
         assert!(stage.source.decides(&several));
         assert!(stage.believes(&good).await);
     }

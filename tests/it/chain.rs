@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use countersign::base::clock::UnixTime;
 use countersign::session::identity::{Identity, Subject};
-use countersign::session::{Authenticator, Guarded, Outage, Session};
+use countersign::session::nobody::Nobody;
+use countersign::session::{Authenticator, Found, Guarded, Outage, Session};
 use countersign::sources::{Chain, OnOutage, Rule};
 use http::Request;
 use http::request::Parts;
@@ -35,8 +36,8 @@ impl Authenticator for Fixed {
         self.answer.clone().map(drop)
     }
 
-    async fn authenticate(&self, _request: &Parts) -> Result<Option<Session>, Outage> {
-        self.answer.clone()
+    async fn authenticate(&self, _request: &Parts) -> Result<Found, Outage> {
+        self.answer.clone().map(|found| found.ok_or(Nobody::UnknownSession))
     }
 }
 
@@ -46,7 +47,7 @@ fn jane(source: &'static str) -> Session {
 }
 
 fn down(source_name: &'static str) -> Outage {
-    Outage { source_name, reason: "deadline", retry_after: None }
+    Outage::of(source_name, "deadline", None)
 }
 
 fn chain(on_outage: OnOutage, sources: Vec<Fixed>) -> Chain {
@@ -59,7 +60,7 @@ fn ruled(rule: Rule, sources: Vec<Fixed>) -> Chain {
 
 async fn ask(on_outage: OnOutage, sources: Vec<Fixed>) -> Result<Option<&'static str>, Outage> {
     let (request, ()) = Request::new(()).into_parts();
-    chain(on_outage, sources).authenticate(&request).await.map(|found| found.map(|session| session.source))
+    chain(on_outage, sources).authenticate(&request).await.map(|found| found.ok().map(|session| session.source))
 }
 
 /// H-10.
@@ -113,7 +114,7 @@ async fn sources_that_must_agree_are_all_asked_and_believed_only_together() {
         vec![Fixed { decides: true, ..says("a", Ok(Some(jane("a")))) }, says("b", Ok(None))],
     ];
     for sources in refused {
-        assert_eq!(ruled(Rule::All, sources).authenticate(&request).await, Ok(None));
+        assert!(ruled(Rule::All, sources).authenticate(&request).await.unwrap().is_err());
     }
     let broken = vec![says("a", Ok(Some(jane("a")))), says("b", Err(down("b")))];
     assert_eq!(

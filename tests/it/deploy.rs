@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use countersign::sources::forwarded::{PROOF_HEADER, conventional_headers};
+use countersign::sources::forwarded::convention::conventional_headers;
+use countersign::sources::forwarded::proof::PROOF_HEADER;
 
 fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)

@@ -346,7 +346,7 @@ async fn values_are_decoded_as_configured_and_damaged_ones_are_nobody() {
     );
     assert_eq!(name(House::behind_proxy(&[("FORWARDED_CHARSET", "latin1")]), b"Zo\xeb").await, "Zoë");
     assert_eq!(name(House::behind_proxy(&[]), "e\u{301}va".as_bytes()).await, "éva", "NFC");
-    assert_eq!(name(House::behind_proxy(&[]), "a\u{202e}b".as_bytes()).await, "a@b.c", "no bidirectional overrides");
+    assert_eq!(name(House::behind_proxy(&[]), "a\u{202e}b".as_bytes()).await, "ab", "no bidirectional overrides");
     let percent = House::behind_proxy(&[("FORWARDED_ENCODING", "percent")]);
     let request = page("/token")
         .header("x-countersign-proof", PROOF)

@@ -35,6 +35,7 @@ mod peer;
 mod policy;
 mod pseudonym;
 mod publisher;
+mod reasons;
 mod records;
 mod routes;
 mod samples;

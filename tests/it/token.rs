@@ -76,10 +76,10 @@ async fn an_ended_session_is_no_session() {
 }
 
 #[tokio::test]
-async fn a_session_whose_end_cannot_be_read_is_no_session() {
+async fn a_session_whose_end_cannot_be_read_is_the_operators_to_mend() {
     let house = House::behind_proxy(&[("FORWARDED_EXPIRES_HEADER", "X-Expires")]);
     let answer = house.ask(visit("/token", "alice").header("x-expires", "tomorrow")).await;
-    assert_eq!(answer.code(), "login_required");
+    assert_eq!(answer.code(), "misconfigured");
 }
 
 /// T-6: the fault of the sample this service replaces.

@@ -327,10 +327,10 @@ async fn an_answer_without_a_usable_subject_is_nobody() {
 #[tokio::test]
 async fn an_end_of_the_session_that_cannot_be_read_is_neither_none_nor_a_logout() {
     let cases = [
-        (json!("soon"), "upstream_unavailable"),
-        (json!(-5), "upstream_unavailable"),
-        (json!({}), "upstream_unavailable"),
-        (json!("2026-01-01T00:10:00"), "upstream_unavailable"),
+        (json!("soon"), "misconfigured"),
+        (json!(-5), "misconfigured"),
+        (json!({}), "misconfigured"),
+        (json!("2026-01-01T00:10:00"), "misconfigured"),
         (json!(1.5), "login_required"),
         (json!(1_767_225_600_000_u64), "login_required"),
     ];
@@ -500,6 +500,101 @@ async fn an_outage_of_one_source_is_skipped_only_when_declared() {
     );
 }
 
+#[tokio::test]
+async fn a_cookie_that_may_be_renewed_is_passed_back_and_no_other() {
+    let headers = "set-cookie: sid=rotated; Path=/; HttpOnly\r\nset-cookie: other=1; Path=/\r\n";
+    for (status, body) in [("200 OK", jane()), ("401 Unauthorized", String::new())] {
+        let endpoint = Endpoint::saying(status, headers, &body).await;
+        let house = endpoint.house(&[("UPSTREAM_RENEWED_COOKIES", "sid")]);
+        let answer = house.ask(visit()).await;
+        let lines: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(lines, ["sid=rotated; Path=/; HttpOnly"], "{status}");
+    }
+}
+
+async fn reason(house: &House, request: http::request::Builder) -> String {
+    assert_eq!(house.ask(request).await.code(), "login_required");
+    let metrics = house.app.state.metrics.render();
+    let line = metrics.lines().find(|line| line.contains("login_required") && line.ends_with(" 1")).unwrap();
+    line.split("reason=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn why_the_endpoint_knows_nobody_is_told_apart() {
+    let cases = [
+        ("endpoint_said_no", "401 Unauthorized", "", ""),
+        ("endpoint_said_no", "302 Found", "location: https://login.example.org/start?next=/me\r\n", ""),
+        ("anonymous_answer", "200 OK", "", "{}"),
+        ("anonymous_answer", "200 OK", "", "null"),
+        ("anonymous_answer", "200 OK", "", r#"{"sub":null}"#),
+        ("no_subject", "200 OK", "", r#"{"id":"u1"}"#),
+        ("no_subject", "200 OK", "", r#"{"sub":{"id":"u1"}}"#),
+    ];
+    for (word, status, headers, body) in cases {
+        let endpoint = Endpoint::saying(status, headers, body).await;
+        assert_eq!(reason(&endpoint.house(&[]), visit()).await, word, "{status} {body}");
+    }
+    let endpoint = Endpoint::saying("200 OK", "", r#"{"user":null}"#).await;
+    assert_eq!(reason(&endpoint.house(&[("UPSTREAM_SUBJECT", "/user/id")]), visit()).await, "anonymous_answer");
+    let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
+    assert_eq!(reason(&endpoint.house(&[]), page("/token")).await, "no_cookie");
+}
+
+/// C: a redirect to itself says nothing about the visitor.
+#[tokio::test]
+async fn a_redirect_to_the_same_path_is_a_misconfiguration_and_no_logout() {
+    for location in ["https://www.example.org/me", "/me/", "/me?fixed=1", "https://127.0.0.1/me/"] {
+        let headers = format!("location: {location}\r\n");
+        for status in ["301 Moved Permanently", "302 Found", "308 Permanent Redirect"] {
+            let endpoint = Endpoint::saying(status, &headers, "").await;
+            let answer = endpoint.house(&[]).ask(visit()).await;
+            assert_eq!(answer.code(), "misconfigured", "{status} {location}");
+        }
+    }
+    let endpoint = Endpoint::saying("304 Not Modified", "", "").await;
+    assert_eq!(endpoint.house(&[]).ask(visit()).await.code(), "upstream_unavailable");
+}
+
+#[tokio::test]
+async fn the_endpoint_is_asked_with_the_headers_its_framework_insists_on() {
+    let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
+    let headers = "Host=www.example.org,Origin=https://www.example.org,X-Forwarded-Proto=https,X-Key=a=b";
+    let house = endpoint.house(&[("UPSTREAM_HEADERS", headers)]);
+    assert_eq!(house.ask(visit().header("x-key", "visitors")).await.status, StatusCode::OK);
+    let asked = endpoint.asked().remove(0).to_ascii_lowercase();
+    for line in [
+        "host: www.example.org\r\n",
+        "origin: https://www.example.org\r\n",
+        "x-forwarded-proto: https\r\n",
+        "x-key: a=b\r\n",
+    ] {
+        assert_eq!(asked.matches(line).count(), 1, "{line} {asked}");
+    }
+    for wrong in ["Cookie=a", "no-value", "Bad Name=x", "Content-Length=1"] {
+        let text =
+            mistakes(&settings(&[], &as_pairs(&base("https://www.example.org/me"), ("UPSTREAM_HEADERS", wrong))));
+        assert!(text.contains("UPSTREAM_HEADERS: number 1"), "{text}");
+    }
+}
+
+fn as_pairs<'a>(base: &'a [(String, String)], more: (&'a str, &'a str)) -> Vec<(&'a str, &'a str)> {
+    base.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain([more]).collect()
+}
+
+#[tokio::test]
+async fn a_cookie_in_pieces_is_relayed_whole_and_in_order() {
+    let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
+    let house = endpoint.house(&[("UPSTREAM_SESSION_COOKIES", "next-auth.session-token.*,sid")]);
+    let name = "next-auth.session-token";
+    let cookies = format!("{name}.10=k; x=1; {name}.1=b; {name}.0=a; {name}.2=c; {name}.x=no; {name}=no; sid=s");
+    assert_eq!(house.ask(page("/token").header("cookie", cookies)).await.status, StatusCode::OK);
+    let asked = endpoint.asked().remove(0);
+    let sent = format!("{name}.0=a; {name}.1=b; {name}.2=c; {name}.10=k; sid=s\r\n");
+    assert!(asked.contains(&sent), "{asked}");
+    let planted = format!("{name}.0=a; {name}.1=b; {name}.1=planted");
+    assert_eq!(house.ask(page("/token").header("cookie", planted)).await.status, StatusCode::BAD_REQUEST);
+}
+
 proptest! {
     /// RT-4.
     #[test]
@@ -516,6 +611,6 @@ proptest! {
     #[test]
     fn no_document_makes_somebody_of_nobody(subject in ".{0,20}", noise in ".{0,60}") {
         let mapping = countersign::session::mapping::Mapping::default();
-        prop_assert!(mapping.apply(&json!({ "sub": subject, "x": noise })).unwrap().is_none(), "no pointer, nobody");
+        prop_assert!(mapping.apply(&json!({ "sub": subject, "x": noise })).is_err(), "no pointer, nobody");
     }
 }

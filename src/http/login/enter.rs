@@ -17,6 +17,7 @@ use crate::login::oidc::{Answer, Failed, Oidc};
 use crate::login::return_to::ReturnTo;
 use crate::login::sessions::record::NewLogin;
 use crate::login::transaction::Transaction;
+use crate::net::peer::network;
 
 /// Largest form of ours.
 const FORM_MAX: usize = 20 * 1024;
@@ -24,7 +25,7 @@ const FORM_MAX: usize = 20 * 1024;
 /// Begins a login and sends the visitor to the provider, or shows the form.
 pub(super) async fn start(visitor: &Visitor<'_>) -> Response {
     let transaction = begin(visitor);
-    let cookies = transaction.cookies(visitor.headers);
+    let cookies = transaction.cookies(visitor.headers, visitor.service().sessions.seals());
     match &visitor.service().method {
         Method::Oidc(oidc) => match oidc.begin(&transaction).await {
             Ok(address) => with_cookies(see_other(address.as_str()), cookies),
@@ -56,12 +57,17 @@ pub(super) async fn callback(mut visitor: Visitor<'_>, head: &Parts) -> Response
     let Some((answer, state)) = answer.and_then(|a| a.state.clone().map(|state| (a, state))) else {
         return visitor.refused(LoginFault::Over("no_state"));
     };
-    // Each costs a call to the provider and a row in the store.
-    let from = visitor.counted_address().map(|address| address.to_string()).unwrap_or_default();
-    if let Err(wait) = service.limits.returns.take("callback", &from) {
+    let Some(transaction) = begun(&visitor, &state) else {
+        return visitor.refused(LoginFault::Over("no_transaction"));
+    };
+    // Each costs a call to the provider and a row in the store. What was never begun costs neither, and counts for nobody; an
+    // address that is unknown, or everybody's, is no key.
+    if let Some(address) = visitor.counted_address()
+        && let Err(wait) = service.limits.returns.take("callback", &network(address).to_string())
+    {
         return visitor.refused(LoginFault::TooMany(wait));
     }
-    let transaction = match used_up(&visitor, &state).await {
+    let transaction = match used_up(&visitor, transaction).await {
         Ok(transaction) => transaction,
         Err(fault) => return visitor.refused(fault),
     };
@@ -74,7 +80,16 @@ async fn come_back(visitor: &Visitor<'_>, oidc: &Oidc, answer: &Answer, transact
     match oidc.finish(answer, transaction).await {
         Ok(new_login) => arrived(visitor, new_login, transaction).await,
         Err(Failed::Declined(reason)) => visitor.refused(LoginFault::Declined(reason)),
-        Err(Failed::Rejected(reason)) => visitor.refused(LoginFault::Rejected(reason)),
+        Err(failed @ Failed::Rejected(reason)) if failed.is_the_visitors() => {
+            visitor.refused(LoginFault::Rejected(reason))
+        }
+        Err(Failed::Rejected(reason)) => {
+            tracing::error!(
+                reason,
+                "nobody can log in: the identity provider's answer does not fit the OIDC_ settings"
+            );
+            visitor.refused(LoginFault::Unfit(reason))
+        }
         Err(Failed::Outage(reason)) => visitor.refused(LoginFault::Unavailable(reason)),
     }
 }
@@ -91,7 +106,7 @@ pub(super) async fn password(visitor: &Visitor<'_>, body: Body) -> Response {
     let Some(form) = sent.and_then(|fields| Credentials::of(&fields)) else {
         return visitor.refused(LoginFault::Over("bad_form"));
     };
-    match Transaction::of(visitor.headers, &form.state, visitor.now()) {
+    match begun(visitor, &form.state) {
         Some(transaction) => try_password(visitor, accounts, form, &transaction).await,
         None => visitor.refused(LoginFault::Over("no_transaction")),
     }
@@ -115,16 +130,20 @@ async fn try_password(
     };
     let (method, authenticated_at) = (accounts::METHOD, visitor.now());
     let new_login = NewLogin { identity, method, authenticated_at, ends_at: None, provider: None };
-    match used_up(visitor, &form.state).await {
+    match used_up(visitor, transaction.clone()).await {
         Ok(_) => arrived(visitor, new_login, transaction).await,
         Err(fault) => visitor.refused(fault),
     }
 }
 
-/// The transaction of this state, used up by this request and none other.
-async fn used_up(visitor: &Visitor<'_>, state: &str) -> Result<Transaction, LoginFault> {
+/// The transaction of this state, if this browser began it.
+fn begun(visitor: &Visitor<'_>, state: &str) -> Option<Transaction> {
+    Transaction::of(visitor.headers, state, visitor.service().sessions.seals(), visitor.now())
+}
+
+/// The transaction, used up by this request and none other.
+async fn used_up(visitor: &Visitor<'_>, transaction: Transaction) -> Result<Transaction, LoginFault> {
     let now = visitor.now();
-    let transaction = Transaction::of(visitor.headers, state, now).ok_or(LoginFault::Over("no_transaction"))?;
     match transaction.use_up(visitor.service().sessions.store(), now).await {
         Ok(true) => Ok(transaction),
         Ok(false) => Err(LoginFault::Over("replayed")),

@@ -97,9 +97,12 @@ impl<'a> Visitor<'a> {
     }
 
     /// The address that attempts are counted against. When this very machine asks and no proxy is named, it is a proxy all
-    /// the same, and everybody's address: counted, it would let one visitor keep all others out.
+    /// the same, and everybody's address: counted, it would let one visitor keep all others out. So is a private address that
+    /// speaks for somebody else.
     pub(super) fn counted_address(&self) -> Option<IpAddr> {
-        self.at.client.filter(|address| !(self.at.unnamed_proxy && address.is_loopback()))
+        let speaks_for = ["x-forwarded-for", "forwarded"].iter().any(|name| self.headers.contains_key(*name));
+        let shared = |address: &IpAddr| address.is_loopback() || speaks_for && is_private(*address);
+        self.at.client.filter(|address| !(self.at.unnamed_proxy && shared(address)))
     }
 
     pub(super) fn frame(&self) -> Frame<'a> {
@@ -138,4 +141,11 @@ fn waiting(mut response: Response, problem: &Problem) -> Response {
         retry_after(response.headers_mut(), wait);
     }
     response
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }

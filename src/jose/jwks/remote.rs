@@ -56,7 +56,7 @@ impl Unavailable {
     /// The same, as a session source says it.
     #[must_use]
     pub fn outage(self, source_name: &'static str) -> Outage {
-        Outage { source_name, reason: self.reason, retry_after: self.retry_after }
+        Outage::of(source_name, self.reason, self.retry_after)
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::jose::jwks::NoKey;
 use crate::jose::jwks::key::NoMatch;
 use crate::jose::jwks::remote::Unavailable;
-use crate::session::Outage;
-use crate::session::mapping::Misfit;
+use crate::session::Unfound;
+use crate::session::nobody::Nobody;
 
 /// Why a token is not believed. Says which step it failed, and nothing that stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -137,29 +137,13 @@ impl From<NoKey> for Failure {
     }
 }
 
-impl From<Misfit> for Failure {
-    fn from(misfit: Misfit) -> Self {
-        tracing::error!(setting = misfit.setting, "the setting does not fit the token: {misfit}");
-        Self::Unavailable(Unavailable::because(Misfit::REASON))
-    }
-}
-
 impl Failure {
-    /// What a session source answers when it has nobody: nobody, with a line for the operator, or an outage.
-    ///
-    /// # Errors
-    /// [`Outage`] when it could not be found out whether to believe the token.
-    pub fn answer<T>(self, source_name: &'static str) -> Result<Option<T>, Outage> {
+    /// What a session source has to say of it: nobody, or an outage.
+    #[must_use]
+    pub fn of(self, source_name: &'static str) -> Unfound {
         match self {
-            Self::Rejected(rejected) => {
-                tracing::warn!(
-                    source = source_name,
-                    reason = rejected.reason(),
-                    "a token was not believed: {rejected}"
-                );
-                Ok(None)
-            }
-            Self::Unavailable(unavailable) => Err(unavailable.outage(source_name)),
+            Self::Rejected(rejected) => Nobody::Token { reason: rejected.reason(), why: rejected.to_string() }.into(),
+            Self::Unavailable(unavailable) => unavailable.outage(source_name).into(),
         }
     }
 }

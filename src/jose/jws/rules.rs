@@ -83,6 +83,8 @@ pub struct Rules {
     pub skew: Duration,
     /// Longest time since `iat`, which is then required.
     pub max_age: Option<Duration>,
+    /// How long after `iat` a token ends that states no `exp`; `None` refuses such a token.
+    pub without_exp: Option<Duration>,
 }
 
 impl Rules {
@@ -100,6 +102,7 @@ impl Rules {
             requirements: Vec::new(),
             skew: SKEW,
             max_age: None,
+            without_exp: None,
         }
     }
 }
@@ -153,7 +156,8 @@ impl Rules {
         self.audience.check(&claims)?;
         check_clients(&self.clients, &claims)?;
         let times = Times::read(&claims)?;
-        let expires_at = times.expires_at.ok_or(Rejected::Time)?;
+        let implied = || Some(times.issued_at?.plus(self.without_exp?));
+        let expires_at = times.expires_at.or_else(implied).ok_or(Rejected::Time)?;
         times.check(now, self.skew, self.max_age)?;
         check_requirements(&self.requirements, &claims)?;
         Ok(Verified { claims, issuer: self.issuer.clone(), expires_at, issued_at: times.issued_at })

@@ -6,7 +6,6 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
-use crate::jose::jws::rejected::Rejected;
 use crate::login::oidc::{Failed, Oidc};
 use crate::login::sessions::LoginSessions;
 use crate::login::sessions::record::ProviderSession;
@@ -14,7 +13,8 @@ use crate::store::{Down, Key};
 
 /// Kinds of logout token: with the type that the specification recommends, and with that of any token.
 pub(super) const TYPES: &[&str] = &["logout+jwt", "jwt"];
-/// A logout token is used at once or not at all.
+/// A logout token is used at once or not at all; also one without `exp`, which the specification required only since its
+/// errata of December 2023.
 pub(super) const LONGEST: Duration = Duration::from_mins(10);
 
 /// `OpenID` Connect Back-Channel Logout 1.0 section 2.4.
@@ -75,16 +75,20 @@ impl Oidc {
     /// [`NotEnded`].
     pub async fn back_channel(&self, token: &str, sessions: &LoginSessions) -> Result<u64, NotEnded> {
         let verified = self.logout_tokens.verify(token.as_bytes()).await.map_err(Failed::from)?;
-        let ending = read(&verified.claims).map_err(Failed::from)?;
+        let ending = read(&verified.claims).map_err(NotEnded::Rejected)?;
         let issuer = &verified.issuer;
         let mark = Key::of("logout token", &[issuer, &ending.id]);
         if sessions.store().is_marked(&mark).await? {
             return Err(NotEnded::Rejected("replayed"));
         }
-        let ended = match (&ending.session, &ending.subject) {
-            (Some(session), _) => sessions.end_session(issuer, session).await?,
-            (None, Some(subject)) => sessions.end_subject(issuer, subject).await?,
-            (None, None) => 0,
+        let of_session = match &ending.session {
+            Some(session) => sessions.end_session(issuer, session).await?,
+            None => 0,
+        };
+        // Some providers name a session that no ID token of theirs ever named: then the person's are meant.
+        let ended = match &ending.subject {
+            Some(subject) if of_session == 0 => sessions.end_subject(issuer, subject).await?,
+            _ => of_session,
         };
         // Marked only after the work is done: a token whose work failed half-way must be good for a second attempt.
         sessions.store().first(&mark, verified.expires_at.plus(LONGEST)).await?;
@@ -92,18 +96,23 @@ impl Oidc {
     }
 }
 
-/// Section 2.6: what makes a token a logout token, and no ID token.
-fn read(claims: &Value) -> Result<Ending, Rejected> {
+/// Section 2.6: what makes a token a logout token, and no ID token; otherwise the word for what it lacks.
+fn read(claims: &Value) -> Result<Ending, &'static str> {
     let text = |name: &str| match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() && text.len() <= 255 => Ok(Some(text.clone())),
-        Some(_) => Err(Rejected::Requirement),
+        Some(_) => Err("no_text"),
     };
-    let event = claims.get("events").and_then(|events| events.get(EVENT)).is_some_and(Value::is_object);
-    let (subject, session) = (text("sub")?, text("sid")?);
-    if !event || claims.get("nonce").is_some() || subject.is_none() && session.is_none() {
-        return Err(Rejected::Requirement);
+    if !claims.get("events").and_then(|events| events.get(EVENT)).is_some_and(Value::is_object) {
+        return Err("no_logout_event");
     }
-    let id = text("jti")?.ok_or(Rejected::Requirement)?;
+    if claims.get("nonce").is_some() {
+        return Err("has_nonce");
+    }
+    let (subject, session) = (text("sub")?, text("sid")?);
+    if subject.is_none() && session.is_none() {
+        return Err("names_nobody");
+    }
+    let id = text("jti")?.ok_or("no_jti")?;
     Ok(Ending { id, subject, session })
 }

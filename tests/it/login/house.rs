@@ -125,7 +125,8 @@ impl House {
 
     pub async fn asks_with(&self, cookie: &str) -> Result<Option<Session>, Outage> {
         let request = Request::get("/token").header("cookie", cookie).body(Body::empty()).unwrap();
-        LoginSource::new(self.sessions.clone()).authenticate(&request.into_parts().0).await
+        let found = LoginSource::new(self.sessions.clone()).authenticate(&request.into_parts().0).await;
+        found.map(Result::ok)
     }
 
     pub async fn subject(&self, browser: &Browser) -> Option<String> {

@@ -109,16 +109,61 @@ async fn an_answer_counts_only_in_the_browser_the_login_began_in() {
 async fn answers_are_not_taken_without_end() {
     let provider = Provider::start().await;
     let house = provider.house(&[]);
-    let mut browser = Browser::default();
     let mut taken = 0;
-    while browser.get(&house.router, "/login/callback?code=x&state=y", From::Elsewhere).await.status
-        != StatusCode::TOO_MANY_REQUESTS
-    {
+    let comes_back = async || {
+        let mut browser = Browser::default();
+        let request = provider.begin(&house, &mut browser, "/login").await;
+        let back = format!("/login/callback?error=access_denied&state={}", request["state"].as_str().unwrap());
+        browser.get(&house.router, &back, From::Elsewhere).await.status
+    };
+    while comes_back().await != StatusCode::TOO_MANY_REQUESTS {
         taken += 1;
         assert!(taken <= 1000, "there is no end");
     }
     assert!(taken >= 300, "a building logs in from one address: {taken}");
     assert_eq!(house.events().last().unwrap(), "login refused rate_limited");
+}
+
+/// RL-1: what nobody began keeps nobody out.
+#[tokio::test]
+async fn bare_answers_lock_nobody_out() {
+    let provider = Provider::start().await;
+    let house = provider.house(&[]);
+    let state = "s".repeat(43);
+    for bare in ["/login/callback?code=x&state=y".to_owned(), format!("/login/callback?code=x&state={state}")] {
+        for _ in 0..400 {
+            let answer = Browser::default().get(&house.router, &bare, From::Elsewhere).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        }
+    }
+    provider.log_in(&house, &mut Browser::default(), |plan| plan).await.location();
+}
+
+/// L-2: whoever can plant a cookie begins nothing by it.
+#[tokio::test]
+async fn a_login_that_was_not_begun_here_is_nothing() {
+    let provider = Provider::start().await;
+    let house = provider.house(&[]);
+    let mut browser = Browser::default();
+    let request = provider.begin(&house, &mut browser, "/login?return_to=/help").await;
+    let name = browser.names()[0].to_owned();
+    let sealed = browser.cookie(&name).unwrap().to_owned();
+    assert!(!sealed.contains(request["nonce"].as_str().unwrap()));
+    let plain = json!({
+        "s": request["state"], "n": request["nonce"], "v": "v".repeat(43), "t": START.0, "r": "/elsewhere",
+    });
+    let mut changed = sealed.clone().into_bytes();
+    *changed.last_mut().unwrap() ^= 1;
+    let plain = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, plain.to_string());
+    for planted in [plain, String::from_utf8_lossy(&changed).into_owned(), String::new()] {
+        let mut victim = Browser::default();
+        victim.plant(&name, &planted);
+        let answer = comes_back(&provider, &house, &mut victim, &request).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    }
+    let other = provider.house(&[("SESSION_STORE_KEY", "9dSxW2mKq7Lr4VzB8nYc3TfHj6Pg1EaU")]);
+    assert_eq!(comes_back(&provider, &other, &mut browser.clone(), &request).await.status, StatusCode::BAD_REQUEST);
+    comes_back(&provider, &house, &mut browser, &request).await.location();
 }
 
 /// O-2.
@@ -429,27 +474,26 @@ type Bend = Box<dyn Fn(&mut serde_json::Value)>;
 async fn a_logout_token_that_does_not_hold_ends_nothing() {
     let (provider, house, browser) = logged_in().await;
     let now = START.0;
-    let bent: [(&str, Bend); 16] = [
+    let bent: [(&str, Bend); 15] = [
         ("issuer", Box::new(|c| c["iss"] = json!("https://evil.example"))),
         ("audience", Box::new(|c| c["aud"] = json!("other"))),
         ("audience", Box::new(|c| drop(c.as_object_mut().unwrap().remove("aud")))),
         ("expired", Box::new(move |c| c["exp"] = json!(now - 31))),
-        ("time", Box::new(|c| drop(c.as_object_mut().unwrap().remove("exp")))),
         ("time", Box::new(|c| drop(c.as_object_mut().unwrap().remove("iat")))),
         ("too_old", Box::new(move |c| c["iat"] = json!(now - 631))),
         ("early", Box::new(move |c| c["iat"] = json!(now + 31))),
-        ("requirement", Box::new(|c| drop(c.as_object_mut().unwrap().remove("jti")))),
-        ("requirement", Box::new(|c| drop(c.as_object_mut().unwrap().remove("events")))),
+        ("no_jti", Box::new(|c| drop(c.as_object_mut().unwrap().remove("jti")))),
+        ("no_logout_event", Box::new(|c| drop(c.as_object_mut().unwrap().remove("events")))),
         (
-            "requirement",
+            "no_logout_event",
             Box::new(|c| c["events"] = json!({ "http://schemas.openid.net/event/backchannel-logout": [] })),
         ),
-        ("requirement", Box::new(|c| c["events"] = json!(["http://schemas.openid.net/event/backchannel-logout"]))),
-        ("requirement", Box::new(|c| c["nonce"] = json!("n"))),
-        ("requirement", Box::new(|c| c["nonce"] = json!(null))),
-        ("requirement", Box::new(|c| c["sid"] = json!(7))),
+        ("no_logout_event", Box::new(|c| c["events"] = json!(["http://schemas.openid.net/event/backchannel-logout"]))),
+        ("has_nonce", Box::new(|c| c["nonce"] = json!("n"))),
+        ("has_nonce", Box::new(|c| c["nonce"] = json!(null))),
+        ("no_text", Box::new(|c| c["sid"] = json!(7))),
         (
-            "requirement",
+            "names_nobody",
             Box::new(|c| {
                 let c = c.as_object_mut().unwrap();
                 c.remove("sid");
@@ -560,4 +604,34 @@ async fn sessions_survive_a_restart_and_are_shared_by_replicas() {
     let mut copy = browser.clone();
     copy.post(&third.router, "/logout", &[]).await.location();
     assert_eq!(restarted.subject(&browser).await, None, "and a logout counts everywhere at once");
+}
+
+/// S-4: some providers leave `exp` out, and name a session that no ID token ever named.
+#[tokio::test]
+async fn a_logout_that_names_no_session_of_ours_ends_the_persons() {
+    let (provider, house, browser) = logged_in().await;
+    let mut other = Browser::default();
+    provider.log_in(&house, &mut other, |plan| plan.claim("sub", json!("another"))).await;
+    let token = provider.logout_token(START, |claims| claims["sid"] = json!("never-told"));
+    assert_eq!(back_channel(&house, &token).await.status, StatusCode::OK);
+    assert_eq!(house.subject(&browser).await, None);
+}
+
+/// S-4.
+#[tokio::test]
+async fn a_logout_token_without_an_end_counts_for_a_while() {
+    let (provider, house, browser) = logged_in().await;
+    let without = |jti: &str, issued: u64| {
+        provider.logout_token(START, |claims| {
+            claims.as_object_mut().unwrap().remove("exp");
+            claims["iat"] = json!(issued);
+            claims["jti"] = json!(jti);
+        })
+    };
+    assert_eq!(back_channel(&house, &without("lt-old", START.0 - 631)).await.status, StatusCode::BAD_REQUEST);
+    assert!(house.subject(&browser).await.is_some());
+    let token = without("lt-new", START.0 - 300);
+    assert_eq!(back_channel(&house, &token).await.status, StatusCode::OK);
+    assert_eq!(house.subject(&browser).await, None);
+    assert_eq!(back_channel(&house, &token).await.status, StatusCode::BAD_REQUEST, "and once");
 }
