@@ -174,13 +174,15 @@ fn shape(bare: bool, headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 fn bare_type(headers: &HeaderMap) -> Option<HeaderValue> {
-    let accepts = |media: &[u8]| {
-        let items = headers.get_all(ACCEPT).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
-        items.map(media_type).any(|found| found.eq_ignore_ascii_case(media))
-    };
-    if !headers.contains_key(ACCEPT) || accepts(b"application/json") {
-        return None;
+    let (mut jwt, mut plain) = (false, false);
+    let items = headers.get_all(ACCEPT).into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    for media in items.map(media_type) {
+        if media.eq_ignore_ascii_case(b"application/json") {
+            return None;
+        }
+        jwt |= media.eq_ignore_ascii_case(b"application/jwt");
+        plain |= media.eq_ignore_ascii_case(b"text/plain");
     }
-    let jwt = accepts(b"application/jwt").then_some(JWT);
-    jwt.or_else(|| accepts(b"text/plain").then(|| HeaderValue::from_static("text/plain; charset=utf-8")))
+    let plain = plain.then(|| HeaderValue::from_static("text/plain; charset=utf-8"));
+    if jwt { Some(JWT) } else { plain }
 }

@@ -8,16 +8,21 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
+fn counter_of<K: Copy + Eq>(kinds: &[(K, Counter)], kind: K) -> Option<&Counter> {
+    kinds.iter().find(|(known, _)| *known == kind).map(|(_, counter)| counter)
+}
+
 /// Counters of a family whose label sets are a widget's name and a kind `K` of our own words.
 #[derive(Debug)]
 pub(super) struct Tally<K, L: Clone + Hash + Eq> {
     family: Family<L, Counter>,
-    known: RwLock<HashMap<String, HashMap<K, Counter>>>,
+    /// By widget; the kinds are few, and words that are compared sooner than hashed.
+    known: RwLock<HashMap<String, Vec<(K, Counter)>>>,
 }
 
 impl<K, L> Tally<K, L>
 where
-    K: Copy + Eq + Hash,
+    K: Copy + Eq,
     L: Clone + Eq + Hash + EncodeLabelSet + From<(String, K)>,
 {
     pub(super) fn of(family: Family<L, Counter>) -> Self {
@@ -27,7 +32,7 @@ where
     /// Counts one. What it costs does not depend on how many widgets there are.
     pub(super) fn count(&self, widget: &str, kind: K) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = known.get(widget).and_then(|kinds| kinds.get(&kind)) {
+        if let Some(counter) = known.get(widget).and_then(|kinds| counter_of(kinds, kind)) {
             counter.inc();
             return;
         }
@@ -35,7 +40,11 @@ where
         let counter = self.family.get_or_create_owned(&(widget.to_owned(), kind).into());
         counter.inc();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(widget.to_owned()).or_default().insert(kind, counter);
+        let kinds = known.entry(widget.to_owned()).or_default();
+        // Two that were first at once have the same counter.
+        if counter_of(kinds, kind).is_none() {
+            kinds.push((kind, counter));
+        }
     }
 
     /// Calls `look` with every counter.
