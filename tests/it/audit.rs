@@ -198,6 +198,20 @@ fn a_subject_hash_is_an_hmac_that_the_keys_holder_can_make_too() {
 }
 
 #[test]
+fn records_that_outlive_the_process_want_a_key_that_does_too() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("audit.jsonl");
+    let warned = |changes: &[(&str, &str)]| {
+        let config = crate::kit::read(&settings(&BEHIND_PROXY, changes)).unwrap();
+        config.reading.warnings.iter().any(|warning| warning.variable == "AUDIT_KEY")
+    };
+    let log = ("AUDIT_LOG", path.to_str().unwrap());
+    assert!(warned(&[log]));
+    assert!(!warned(&[log, ("AUDIT_KEY", crate::deeds::AUDIT_KEY)]));
+    assert!(!warned(&[("AUDIT_LOG", "stdout")]));
+}
+
+#[test]
 fn a_weak_audit_key_is_refused() {
     let text = mistakes(&settings(&BEHIND_PROXY, &[("AUDIT_KEY", "kX4vQm8Zt2Lr6Wp0Jd3Hn7Bs5Yc1Gf9")]));
     assert!(text.contains("AUDIT_KEY: is shorter than 32 bytes"), "{text}");

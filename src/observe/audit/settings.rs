@@ -83,6 +83,12 @@ impl AuditSettings {
             env.mistake_in(&AUDIT_KEY, "is shorter than 32 bytes. `countersign keygen` makes a strong one");
         }
         let keyed = key.is_some();
+        if !keyed && matches!(place, Destination::File(_)) {
+            env.warn(
+                AUDIT_KEY.name,
+                "is not set: after a restart nobody can tell whom the records before it are about",
+            );
+        }
         let key = key.unwrap_or_else(|| random_bytes::<KEY_LEAST>().to_vec()).into();
         Self { place, key, keyed, required }
     }
