@@ -48,14 +48,18 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, request: Request) -> Respo
     let (session, result) = decide(call, widget, &head, body).await;
     let outcome = result.as_ref().map_or_else(Problem::code, |_| "renewed");
     let reason = result.as_ref().map_or_else(Problem::reason, |_| "");
-    let place = call.state.audit.record(&Record {
+    let record = Record {
         source: session.as_ref().map_or("", |s| s.source),
         subject: session.as_ref().map(|s| &s.identity.subject),
         ..call.record(&widget.name, outcome, reason)
-    });
+    };
+    let audit = &call.state.audit;
     let result = match result {
-        Ok(ticket) => call.state.audit.written(place).await.map(|()| ticket).map_err(|_| Problem::Unrecorded),
-        refused => refused,
+        Ok(ticket) => audit.recorded(&record).await.map(|()| ticket).map_err(|_| Problem::Unrecorded),
+        Err(problem) => {
+            audit.record(&record);
+            Err(problem)
+        }
     };
     match result {
         Ok(ticket) => renewed(&ticket),

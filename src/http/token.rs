@@ -89,8 +89,8 @@ async fn granted(
     record: Record<'_>,
 ) -> Response {
     let token_id = issued.id.as_deref().unwrap_or_default();
-    let place = state.audit.record(&Record { token_id, expires_at: issued.expires_at.0, ..record });
-    if state.audit.written(place).await.is_err() {
+    let granted = Record { token_id, expires_at: issued.expires_at.0, ..record };
+    if state.audit.recorded(&granted).await.is_err() {
         return denied(state, widget, &Problem::Unrecorded, record);
     }
     state.metrics.issued(&widget.name, record.source);

@@ -34,10 +34,6 @@ use crate::base::clock::Clock;
 #[error("the audit log takes no records")]
 pub struct Unrecorded;
 
-/// A record's place in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u64);
-
 /// Where audit records go.
 #[derive(Debug, Clone)]
 pub struct Audit(Arc<Inner>);
@@ -98,21 +94,22 @@ impl Audit {
         tokio::time::timeout(PATIENCE, lanes.until(Lanes::has_room)).await.map_err(|_| Unrecorded)
     }
 
-    /// Waits until the record at `place` is written, where that is required.
+    /// Writes down what came of one request for a token.
+    pub fn record(&self, record: &Record<'_>) {
+        self.push(record.reason.is_empty(), || Entry::of_token(record));
+    }
+
+    /// The same for a grant: where that is required, waits until it is written.
     ///
     /// # Errors
     /// [`Unrecorded`] when that takes too long or fails.
-    pub async fn written(&self, place: Place) -> Result<(), Unrecorded> {
+    pub async fn recorded(&self, record: &Record<'_>) -> Result<(), Unrecorded> {
+        let place = self.push(true, || Entry::of_token(record));
         let Some(lanes) = self.0.lanes.as_ref().filter(|lanes| lanes.required) else { return Ok(()) };
         lanes.hurry();
-        let settled = lanes.until(|lanes| lanes.has_written(place.0) || lanes.is_failing());
+        let settled = lanes.until(|lanes| lanes.has_written(place) || lanes.is_failing());
         let waited = tokio::time::timeout(PATIENCE, settled).await;
-        if waited.is_ok() && lanes.has_written(place.0) { Ok(()) } else { Err(Unrecorded) }
-    }
-
-    /// Writes down what came of one request for a token.
-    pub fn record(&self, record: &Record<'_>) -> Place {
-        self.push(record.reason.is_empty(), || Entry::of_token(record))
+        if waited.is_ok() && lanes.has_written(place) { Ok(()) } else { Err(Unrecorded) }
     }
 
     /// Writes down a login or a logout of our own.
@@ -128,7 +125,7 @@ impl Audit {
         let Some(lanes) = &self.0.lanes else { return Err(Unrecorded) };
         let place = self.push(true, || Entry::of_deed(deed));
         lanes.settle(LAST_WRITE);
-        if lanes.has_written(place.0) { Ok(()) } else { Err(Unrecorded) }
+        if lanes.has_written(place) { Ok(()) } else { Err(Unrecorded) }
     }
 
     /// Waits until everything recorded so far has been handed to the sink, but not for ever: what a sink has not taken by
@@ -148,10 +145,10 @@ impl Audit {
         }
     }
 
-    fn push(&self, granted: bool, entry: impl FnOnce() -> Entry) -> Place {
-        let Some(lanes) = &self.0.lanes else { return Place(0) };
+    fn push(&self, granted: bool, entry: impl FnOnce() -> Entry) -> u64 {
+        let Some(lanes) = &self.0.lanes else { return 0 };
         let mut entry = entry();
         entry.at = self.0.clock.since_epoch();
-        Place(if granted { lanes.grant(entry) } else { lanes.refusal(entry) })
+        if granted { lanes.grant(entry) } else { lanes.refusal(entry) }
     }
 }

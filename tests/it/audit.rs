@@ -154,7 +154,6 @@ fn file_log(path: &std::path::Path) -> Audit {
     let mut env = Env::new([("AUDIT_LOG", path.to_str().unwrap())]);
     let settings = AuditSettings::read(&mut env);
     env.finish(&BTreeSet::new(), &[]).unwrap();
-    assert!(!path.exists() || std::fs::metadata(path).is_ok(), "reading settings makes nothing");
     Audit::start(&settings, Clock::system()).unwrap()
 }
 
