@@ -1,6 +1,7 @@
-//! Whose page sent a request, by Fetch Metadata with the exact `Origin` as fallback (B-3 to B-6). Every route asks here.
+//! Whose page sent a request, by Fetch Metadata, else by the exact `Origin`, else by the exact `Referer` (B-3 to B-6). Every
+//! route asks here.
 
-use http::header::ORIGIN;
+use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -65,7 +66,7 @@ pub enum OriginError {
     #[error("the page's origin is opaque (null)")]
     Opaque,
     /// Neither Fetch Metadata nor `Origin`.
-    #[error("the request carries neither Sec-Fetch-Site nor Origin")]
+    #[error("the request carries neither Sec-Fetch-Site nor Origin, nor the Referer of a page")]
     Unknown,
     /// The configured extra header is missing.
     #[error("the header required by TOKEN_REQUIRE_HEADER is missing")]
@@ -151,6 +152,7 @@ impl OriginRules {
             Some(b"cross-site") if listed().is_some() && !self.cross_site => Err(OriginError::CrossSite),
             Some(b"same-site" | b"cross-site") => listed().ok_or(OriginError::NotListed),
             Some(b"none") => Err(OriginError::Navigation),
+            None if origin.is_none() => self.by_referer(others, headers),
             _ if origin.is_none() => Err(OriginError::Unknown),
             _ if self.is_own(origin) => Ok(RequestOrigin::Own),
             _ => listed().ok_or(OriginError::NotListed),
@@ -164,9 +166,29 @@ impl OriginRules {
         self.own.iter().chain(listed).find(|origin| origin.is(text.as_bytes()))
     }
 
+    /// What browsers say that send neither Fetch Metadata nor `Origin` with their own pages' GET: the one `Referer`, whose
+    /// origin must be exactly one of those (B-5).
+    fn by_referer(&self, others: &[Listed], headers: &HeaderMap) -> Result<RequestOrigin, OriginError> {
+        let silent = !headers.contains_key(&SEC_FETCH_MODE) && !headers.contains_key(&SEC_FETCH_DEST);
+        let referer = one(headers, &REFERER)?.filter(|_| silent);
+        let origin = referer.and_then(origin_of).ok_or(OriginError::Unknown)?;
+        if self.is_own(Some(origin)) {
+            return Ok(RequestOrigin::Own);
+        }
+        listed_for(others, Some(origin)).ok_or(OriginError::NotListed)
+    }
+
     fn is_own(&self, origin: Option<&[u8]>) -> bool {
         self.own.as_ref().zip(origin).is_some_and(|(own, sent)| own.is(sent))
     }
+}
+
+/// The origin that an address begins with, byte for byte: whatever else stands before the path is part of another's name.
+fn origin_of(address: &[u8]) -> Option<&[u8]> {
+    let text = std::str::from_utf8(address).ok().filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))?;
+    let (scheme, rest) = text.split_once("://").filter(|_| Url::parse(text).is_ok())?;
+    let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+    address.get(..scheme.len() + "://".len() + host.len())
 }
 
 /// The path of an address, when it is not plain: a path that somebody tidies on the way would not be found under it.
@@ -204,7 +226,8 @@ pub fn listed_origin(others: &[Listed], headers: &HeaderMap) -> Option<HeaderVal
 fn listed_for(others: &[Listed], origin: Option<&[u8]>) -> Option<RequestOrigin> {
     let origin = origin?;
     let found = others.iter().find(|(known, _)| known.is(origin));
-    found.map(|(_, value)| RequestOrigin::Listed(value.clone()))
+    // Echoed as it came: a browser compares what it is told with what it has said.
+    found.map(|(_, value)| RequestOrigin::Listed(HeaderValue::from_bytes(origin).unwrap_or_else(|_| value.clone())))
 }
 
 /// A browser says what it fetches for: only script may, never a navigation, an image or a frame (B-4).

@@ -26,10 +26,25 @@ impl Origin {
         (web && url.has_host()).then(|| Self(url.origin().ascii_serialization()))
     }
 
-    /// Whether a header's bytes are this origin, byte for byte.
+    /// Whether a header's bytes are this origin: byte for byte, but for the case of an app's scheme and host, of which every shell
+    /// makes its own.
     #[must_use]
     pub fn is(&self, header: &[u8]) -> bool {
-        self.0.as_bytes() == header
+        let web = self.0.starts_with("http://") || self.0.starts_with("https://");
+        self.0.as_bytes() == header || !web && self.0.as_bytes().eq_ignore_ascii_case(header)
+    }
+
+    /// The origin of an app's own pages, such as `capacitor://localhost` (B-6): a scheme that no website, no file and no text can have.
+    fn of_app(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let host = rest.strip_suffix('/').unwrap_or(rest);
+        let taken =
+            ["http", "https", "ws", "wss", "ftp", "file", "filesystem", "data", "blob", "javascript", "about", "null"];
+        let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        let free = !taken.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        let plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+        (named && free && plain).then(|| Self(format!("{scheme}://{host}").to_ascii_lowercase()))
     }
 }
 
@@ -44,6 +59,9 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("`{text}` is not an origin such as https://www.example.org (no path, no wildcard)");
+        if let Some(app) = Self::of_app(text) {
+            return Ok(app);
+        }
         let url = Url::parse(text).map_err(|_| wrong())?;
         let origin = Self::of(&url).ok_or_else(wrong)?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

@@ -238,3 +238,85 @@ async fn a_required_header_is_required_with_its_value() {
     let house = House::behind_proxy(&[("TOKEN_REQUIRE_HEADER", "X-Anything")]);
     assert_eq!(code(&house, visit("/token", "alice").header("x-anything", "1")).await, "ok");
 }
+
+/// B-5: browsers before Fetch Metadata send nothing but a `Referer` with a page's own GET, and so does Chromium on `http://`.
+#[tokio::test]
+async fn a_browser_that_names_its_page_by_referer_alone_is_served_on_every_route() {
+    let house = House::behind_proxy(&[("ALLOWED_ORIGINS", "https://app.example.org")]);
+    let ask = |path: &str, referers: &[&str]| {
+        let request = Request::get(path).header("x-countersign-proof", PROOF).header("x-forwarded-user", "alice");
+        referers.iter().fold(request, |request, referer| request.header("referer", *referer))
+    };
+    let served: [&[&str]; 3] = [
+        &["https://www.example.org/"],
+        &["https://www.example.org/help/page?a=https://evil.example/#x"],
+        &["https://app.example.org/"],
+    ];
+    let refused: [&[&str]; 15] = [
+        &[],
+        &[""],
+        &["null"],
+        &["about:blank"],
+        &["/help"],
+        &["https://evil.example/"],
+        &["https://evil.example/https://www.example.org/"],
+        &["https://www.example.org.evil.example/"],
+        &["https://www.example.org@evil.example/"],
+        &["https://user@www.example.org/"],
+        &["https://www.example.org:8443/"],
+        &["http://www.example.org/"],
+        &["https://www.example.orgx/"],
+        &["https://www.example.org/ a"],
+        &["https://www.example.org/", "https://www.example.org/"],
+    ];
+    for path in ["/token", "/session"] {
+        for referers in served {
+            assert_eq!(house.ask(ask(path, referers)).await.status, StatusCode::OK, "{path} {referers:?}");
+        }
+        for referers in refused {
+            assert_eq!(house.ask(ask(path, referers)).await.code(), "origin_refused", "{path} {referers:?}");
+        }
+        let own = ["https://www.example.org/"];
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-site", "odd"),
+            ("sec-fetch-mode", "cors"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            let answer = house.ask(ask(path, &own).header(name, value)).await;
+            assert_eq!(answer.code(), "origin_refused", "{path}: a Referer outweighs no {name}: {value}");
+        }
+    }
+}
+
+/// B-6: the shells of apps for iOS and desktops have origins of their own scheme.
+#[tokio::test]
+async fn an_apps_own_origin_can_be_listed_and_nothing_that_looks_like_one() {
+    let listed = "Capacitor://LocalHost,ionic://localhost,tauri://localhost/,app://example.org";
+    let house = House::behind_proxy(&[("ALLOWED_ORIGINS", listed)]);
+    for origin in ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "app://example.org"] {
+        let answer = house.ask(bare(Method::GET).header("origin", origin)).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::OK, origin));
+    }
+    for origin in
+        ["capacitor://localhost.evil", "capacitor://localhost:1", "http://localhost", "app://example.or", "null"]
+    {
+        assert_eq!(house.ask(bare(Method::GET).header("origin", origin)).await.code(), "origin_refused", "{origin}");
+    }
+    for wrong in [
+        "file:///",
+        "file://host",
+        "javascript://x",
+        "data://x",
+        "app://",
+        "app://a/b",
+        "app://u@h",
+        "app://*",
+        "1app://x",
+    ] {
+        let told = mistakes(&settings(&BEHIND_PROXY, &[("ALLOWED_ORIGINS", wrong)]));
+        assert!(told.contains("ALLOWED_ORIGINS"), "{wrong}: {told}");
+    }
+}
