@@ -154,3 +154,13 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 pub fn random_id() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<16>())
 }
+
+/// A fresh random UUID (RFC 9562 section 5.4), for vendors that want their ids so.
+#[must_use]
+pub fn random_uuid() -> String {
+    let mut bytes = random_bytes::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = hex::encode(bytes);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

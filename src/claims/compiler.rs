@@ -6,12 +6,16 @@ use super::formula::{ENGINE, Formula, context_of_nobody, roots_of, unknown_varia
 use super::registered::Registered;
 use super::rule::Rule;
 use super::variable::VARIABLES;
-use super::{Computed, Node, TemplateError};
+use super::{Computed, Node, Surroundings, TemplateError};
 use crate::config::var::nearest;
 
 pub(super) struct Compiler<'a> {
     pub(super) errors: Vec<TemplateError>,
-    pub(super) registered: &'a Registered,
+    /// `None` while what a vendor's format fixes is compiled, which may name everything.
+    pub(super) registered: Option<&'a Registered>,
+    /// Members that the vendor's format fixes.
+    pub(super) fixed: Vec<String>,
+    pub(super) surroundings: &'a Surroundings,
 }
 
 impl Compiler<'_> {
@@ -24,7 +28,7 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(fields.len());
         for (name, value) in fields {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            if self.registered.forbids(&name) {
+            if self.registered.is_some_and(|own| own.forbids(&name) || self.fixed.contains(&name)) {
                 self.error::<()>(
                     &path,
                     format!("`{name}` is laid over the template by countersign and cannot be set in it"),
@@ -44,6 +48,10 @@ impl Compiler<'_> {
                 Err(problem) => self.error(path, problem),
             },
             Value::Object(fields) if fields.contains_key("$claim") => self.ruled(path, Value::Object(fields)),
+            Value::Object(mut fields) if fields.len() == 1 && fields.contains_key("$json") => {
+                let inner = fields.remove("$json").unwrap_or_default();
+                self.node(path, inner).map(|node| Node::JsonText(Box::new(node)))
+            }
             Value::Object(fields) => Some(Node::Object(self.object(path, fields))),
             Value::Array(items) => {
                 let nodes = items.into_iter().enumerate().filter_map(|(i, v)| self.node(&format!("{path}[{i}]"), v));
@@ -67,10 +75,16 @@ impl Compiler<'_> {
     }
 
     fn computed(&mut self, path: &str, rule: Rule) -> Option<Node> {
-        if let Some(formula) = Formula::simple(&rule.expression) {
-            return Some(Node::Computed(Computed { expression: formula, rule }));
+        let expression = self.formula(path, &rule.expression)?;
+        Some(Node::Computed(Computed { expression, rule }))
+    }
+
+    pub(super) fn formula(&mut self, path: &str, expression: &str) -> Option<Formula> {
+        if let Some(formula) = Formula::simple(expression) {
+            let undeclared = formula.undeclared(self.surroundings);
+            return undeclared.map_or(Some(formula), |problem| self.error(path, problem));
         }
-        let compiled = match ENGINE.compile_expression_owned(rule.expression.clone()) {
+        let compiled = match ENGINE.compile_expression_owned(expression.to_owned()) {
             Ok(compiled) => compiled,
             Err(problem) => return self.error(path, format!("the expression does not parse: {}", plainly(&problem))),
         };
@@ -88,7 +102,9 @@ impl Compiler<'_> {
             return self.error(path, format!("the expression cannot run: {}", plainly(&problem)));
         }
         let roots = roots_of(&compiled);
-        Some(Node::Computed(Computed { expression: Formula::Expression { compiled, roots }, rule }))
+        let formula = Formula::Expression { compiled, roots };
+        let undeclared = formula.undeclared(self.surroundings);
+        undeclared.map_or(Some(formula), |problem| self.error(path, problem))
     }
 }
 

@@ -7,7 +7,7 @@ use minijinja::{Environment, Expression, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use super::variable::{VARIABLES, Variable, first_part};
-use super::{Missing, Scope};
+use super::{Missing, Sight, Surroundings};
 
 pub(super) enum Formula {
     Variable(Variable),
@@ -49,12 +49,27 @@ impl Formula {
         }
     }
 
-    pub(super) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Missing> {
+    /// A sentence about a constant, or a value of the page's, that nobody declared.
+    pub(super) fn undeclared(&self, surroundings: &Surroundings) -> Option<String> {
+        let named: Vec<String> = match self {
+            Self::Variable(variable) => variable.outside().into_iter().collect(),
+            Self::FirstOf(variables) => variables.iter().filter_map(Variable::outside).collect(),
+            Self::Expression { compiled, .. } => compiled.undeclared_variables(true).into_iter().collect(),
+        };
+        named.iter().find_map(|name| {
+            let constant = name.strip_prefix("config.").filter(|n| !surroundings.constants.contains_key(*n));
+            let given = name.strip_prefix("untrusted.").filter(|n| !surroundings.untrusted.iter().any(|u| u == n));
+            let constant = constant.map(|name| format!("WIDGET_CONSTANTS does not set `{name}`"));
+            constant.or_else(|| given.map(|name| format!("no page sends a value `{name}` here")))
+        })
+    }
+
+    pub(super) fn value(&self, sight: Sight<'_>) -> Result<Option<Value>, Missing> {
         match self {
-            Self::Variable(variable) => Ok(variable.of(scope)),
-            Self::FirstOf(variables) => Ok(variables.iter().filter_map(|v| v.of(scope)).find(is_truthy)),
+            Self::Variable(variable) => Ok(variable.of(sight)),
+            Self::FirstOf(variables) => Ok(variables.iter().filter_map(|v| v.of(sight)).find(is_truthy)),
             Self::Expression { compiled, roots } => {
-                let context = context(scope, roots);
+                let context = context(sight, roots);
                 let result = compiled.eval(context).map_err(|_| Missing::Failed)?;
                 if result.is_undefined() || result.is_none() {
                     return Ok(None);
@@ -105,20 +120,20 @@ pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// The variables an expression reads, as the engine sees them. What is not known is left out, so that it is undefined:
 /// false in a condition and nothing in a joined text.
-pub(super) fn context(scope: &Scope<'_>, roots: &[&'static str]) -> minijinja::Value {
+pub(super) fn context(sight: Sight<'_>, roots: &[&'static str]) -> minijinja::Value {
     let mut tree = Map::new();
     let wanted = VARIABLES.iter().filter(|(name, _)| roots.contains(&first_part(name)));
     for (name, variable) in wanted {
         let mut parts = name.splitn(2, '.');
         let (Some(root), leaf) = (parts.next(), parts.next()) else { continue };
         let slot = match leaf {
-            None => variable.of(scope).map(|value| tree.insert(root.to_owned(), value)),
+            None => variable.of(sight).map(|value| tree.insert(root.to_owned(), value)),
             Some(leaf) if leaf.contains('.') => None,
             Some(leaf) => {
                 let branch = tree.entry(root).or_insert_with(|| Value::Object(Map::new()));
                 branch
                     .as_object_mut()
-                    .and_then(|map| variable.of(scope).map(|value| map.insert(leaf.to_owned(), value)))
+                    .and_then(|map| variable.of(sight).map(|value| map.insert(leaf.to_owned(), value)))
             }
         };
         drop(slot);
@@ -142,6 +157,11 @@ pub(super) fn unknown_variables(expression: &Expression<'_, '_>) -> Vec<String> 
     let mut names: Vec<String> = expression.undeclared_variables(true).into_iter().collect();
     names.sort();
     let is_root = |name: &str| VARIABLES.iter().any(|(known, _)| first_part(known) == name);
-    names.retain(|name| Variable::named(name).is_none() && !is_root(name) && !name.starts_with("attributes."));
+    names.retain(|name| Variable::named(name).is_none() && !is_root(name) && !has_free_names(name));
     names
+}
+
+/// Below these any name may stand.
+fn has_free_names(name: &str) -> bool {
+    ["attributes.", "config.", "untrusted."].iter().any(|root| name.starts_with(root))
 }

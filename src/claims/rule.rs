@@ -45,6 +45,8 @@ pub(super) enum Charset {
     #[default]
     Any,
     Alphanumeric,
+    /// Visible ASCII: no blanks.
+    Token,
 }
 
 /// The JSON type a claim is to have.
@@ -92,6 +94,9 @@ impl Rule {
     pub(super) fn text(&self, text: String) -> Result<String, Missing> {
         if self.charset == Charset::Alphanumeric && !is_alphanumeric(&text) {
             return Err(Missing::NotAlphanumeric);
+        }
+        if self.charset == Charset::Token && !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Missing::NotToken);
         }
         let Some((cut, _)) = (text.len() > self.max).then(|| text.char_indices().nth(self.max)).flatten() else {
             return Ok(text);

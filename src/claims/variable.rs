@@ -1,9 +1,11 @@
 //! What a template can name.
 
+use std::collections::BTreeMap;
+
 use secrecy::ExposeSecret;
 use serde_json::{Number, Value};
 
-use super::Scope;
+use super::Sight;
 use crate::base::clock::UnixTime;
 use crate::connector::ticket::Ticket;
 
@@ -31,9 +33,21 @@ pub(super) enum Variable {
     PageLocation,
     PageLatitude,
     PageLongitude,
+    Constants,
+    Constant(String),
+    Untrusted,
+    UntrustedValue(String),
+    Time,
+    TimeMillis,
+    ExpiresAt,
+    ExpiresAtMillis,
+    ExpiresIn,
+    ExpiresInMillis,
+    TokenId,
+    TokenUuid,
 }
 
-pub(super) const VARIABLES: [(&str, Variable); 20] = [
+pub(super) const VARIABLES: [(&str, Variable); 30] = [
     ("subject", Variable::Subject),
     ("name", Variable::Name),
     ("email", Variable::Email),
@@ -54,23 +68,52 @@ pub(super) const VARIABLES: [(&str, Variable); 20] = [
     ("page.location", Variable::PageLocation),
     ("page.location.lat", Variable::PageLatitude),
     ("page.location.long", Variable::PageLongitude),
+    ("config", Variable::Constants),
+    ("untrusted", Variable::Untrusted),
+    ("time", Variable::Time),
+    ("time_ms", Variable::TimeMillis),
+    ("expires_at", Variable::ExpiresAt),
+    ("expires_at_ms", Variable::ExpiresAtMillis),
+    ("expires_in", Variable::ExpiresIn),
+    ("expires_in_ms", Variable::ExpiresInMillis),
+    ("token_id", Variable::TokenId),
+    ("token_uuid", Variable::TokenUuid),
 ];
 
 impl Variable {
     pub(super) fn named(name: &str) -> Option<Self> {
         let fixed = VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, v)| v.clone());
-        let attribute = || name.strip_prefix("attributes.").filter(|n| is_identifier(n));
-        fixed.or_else(|| attribute().map(|n| Self::Attribute(n.to_owned())))
+        let below = |root: &str| name.strip_prefix(root).filter(|n| is_identifier(n)).map(str::to_owned);
+        fixed
+            .or_else(|| below("attributes.").map(Self::Attribute))
+            .or_else(|| below("config.").map(Self::Constant))
+            .or_else(|| below("untrusted.").map(Self::UntrustedValue))
+    }
+
+    /// The name of what does not come from the visitor's session.
+    pub(super) fn outside(&self) -> Option<String> {
+        match self {
+            Self::Constant(name) => Some(format!("config.{name}")),
+            Self::UntrustedValue(name) => Some(format!("untrusted.{name}")),
+            _ => None,
+        }
     }
 
     pub(super) fn is_of(&self, root: &str) -> bool {
         match self {
             Self::Attribute(_) => root == "attributes",
+            Self::Constant(_) => root == "config",
+            Self::UntrustedValue(_) => root == "untrusted",
             other => VARIABLES.iter().any(|(name, variable)| variable == other && first_part(name) == root),
         }
     }
 
-    pub(super) fn of(&self, scope: &Scope<'_>) -> Option<Value> {
+    pub(super) fn of(&self, sight: Sight<'_>) -> Option<Value> {
+        let Sight { scope, stamp, surroundings } = sight;
+        let map = |of: &BTreeMap<String, String>| {
+            Value::Object(of.iter().map(|(n, v)| (n.clone(), Value::from(v.as_str()))).collect())
+        };
+        let millis = |seconds: u64| Value::from(seconds.saturating_mul(1000));
         let session = scope.session;
         let identity = &session.identity;
         let text = |value: &Option<String>| value.clone().map(Value::String);
@@ -100,6 +143,18 @@ impl Variable {
             }
             Self::PageLatitude => scope.page.location.and_then(|l| Number::from_f64(l.0)).map(Value::Number),
             Self::PageLongitude => scope.page.location.and_then(|l| Number::from_f64(l.1)).map(Value::Number),
+            Self::Constants => Some(map(&surroundings.constants)),
+            Self::Constant(name) => surroundings.constants.get(name).map(|value| Value::from(value.as_str())),
+            Self::Untrusted => Some(map(&scope.page.untrusted)),
+            Self::UntrustedValue(name) => scope.page.untrusted.get(name).map(|value| Value::from(value.as_str())),
+            Self::Time => Some(Value::from(stamp.now.0)),
+            Self::TimeMillis => Some(millis(stamp.now.0)),
+            Self::ExpiresAt => Some(Value::from(stamp.expires_at.0)),
+            Self::ExpiresAtMillis => Some(millis(stamp.expires_at.0)),
+            Self::ExpiresIn => Some(Value::from(stamp.expires_in.as_secs())),
+            Self::ExpiresInMillis => Some(millis(stamp.expires_in.as_secs())),
+            Self::TokenId => Some(Value::from(stamp.id())),
+            Self::TokenUuid => Some(Value::from(stamp.uuid())),
         }
     }
 }

@@ -102,6 +102,27 @@ pub struct KeyPolicy<'a> {
     pub encoding: Encoding,
     /// The variable that holds the secret for this preset.
     pub secret: &'static Var,
+    /// Least length in bytes of the secrets that the vendor issues, where they are shorter than RFC 7518 asks for.
+    pub least: Option<usize>,
+}
+
+/// Reads a secret shared with the vendor as key bytes; `None` after naming what is wrong.
+pub fn read_secret(env: &mut Env, policy: KeyPolicy<'_>, what: &str, least: usize) -> Option<SecretSlice<u8>> {
+    let encoding = env.parse(&SECRET_ENCODING).unwrap_or(policy.encoding);
+    let allow_weak = env.flag(&ALLOW_WEAK);
+    if !env.is_set(policy.secret) {
+        env.mistake_in(policy.secret, &format!("is required: the secret shared with the vendor ({what}, {encoding})"));
+    }
+    let text = env.secret(policy.secret)?;
+    let name = env.name_of(policy.secret);
+    let Ok(bytes) = encoding.decode(&text).map_err(|problem| {
+        env.mistake(&name, &format!("{problem}; the preset expects it so, SECRET_ENCODING changes that"));
+    }) else {
+        return None;
+    };
+    let least = policy.least.unwrap_or(least);
+    check_strength(env, &name, bytes.expose_secret().len(), what, least, allow_weak)?;
+    Some(bytes)
 }
 
 impl Keyring {
@@ -147,24 +168,8 @@ impl Keyring {
         if env.is_set(&PRIVATE_KEY) {
             env.mistake_in(&PRIVATE_KEY, &format!("is set, but {algorithm} signs with a shared secret"));
         }
-        let encoding = env.parse(&SECRET_ENCODING).unwrap_or(policy.encoding);
-        let allow_weak = env.flag(&ALLOW_WEAK);
-        if !env.is_set(policy.secret) {
-            env.mistake_in(
-                policy.secret,
-                &format!("is required: the secret shared with the vendor ({algorithm}, {encoding})"),
-            );
-        }
-        let text = env.secret(policy.secret)?;
+        let bytes = read_secret(env, policy, algorithm.name(), algorithm.least_secret_bytes())?;
         let name = env.name_of(policy.secret);
-        let bytes = match encoding.decode(&text) {
-            Ok(bytes) => bytes,
-            Err(problem) => {
-                env.mistake(&name, &format!("{problem}; the preset expects it so, SECRET_ENCODING changes that"));
-                return None;
-            }
-        };
-        check_strength(env, &name, bytes.expose_secret().len(), algorithm, allow_weak)?;
         let signer = Signer::new(algorithm, &bytes, options).map_err(|e| env.mistake(&name, &e.to_string())).ok()?;
         let checker = DecodingKey::from_secret(bytes.expose_secret());
         Some(Self { signer, checker, published: Vec::new(), fingerprint: fingerprint(bytes.expose_secret()) })
@@ -248,19 +253,18 @@ fn read_algorithm(env: &mut Env, offered: &[&'static str]) -> Option<Algorithm> 
     Algorithm::named(chosen)
 }
 
-fn check_strength(env: &mut Env, name: &str, bytes: usize, algorithm: Algorithm, allow_weak: bool) -> Option<()> {
-    let least = algorithm.least_secret_bytes();
+fn check_strength(env: &mut Env, name: &str, bytes: usize, what: &str, least: usize, allow_weak: bool) -> Option<()> {
     if bytes >= least {
         return Some(());
     }
     if allow_weak && bytes > 0 {
-        env.warn(name, &format!("is {bytes} bytes, weaker than the {least} that {algorithm} asks for"));
+        env.warn(name, &format!("is {bytes} bytes, weaker than the {least} that {what} asks for"));
         return Some(());
     }
     let remedy = "ask the vendor for a longer one, or set WIDGET_ALLOW_WEAK_SECRET=true if it issues none";
     env.mistake(
         name,
-        &format!("decodes to {bytes} bytes; {algorithm} needs at least {least} (RFC 7518 section 3.2): {remedy}"),
+        &format!("decodes to {bytes} bytes; {what} needs at least {least} (RFC 7518 section 3.2): {remedy}"),
     );
     None
 }

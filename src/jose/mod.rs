@@ -1,5 +1,6 @@
 //! Signing and verifying: keys, signatures, key sets, tokens of others.
 
+pub mod digest;
 pub mod jwks;
 pub mod jws;
 pub mod keyring;

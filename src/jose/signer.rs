@@ -1,4 +1,5 @@
-//! The only module that holds private keys. A [`Proof`] can be made nowhere else, and only from finished [`Claims`].
+//! The only module that holds private keys. A [`Proof`] can be made nowhere else: from finished [`Claims`], as a digest, or of
+//! what a vendor's server gave.
 //!
 //! Keys are parsed once and the JOSE header is encoded once, because parsing on every call costs more than signing does.
 //! The algorithm is fixed by configuration (RFC 8725 section 3.1); no token ever chooses one here.
@@ -14,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::{Value, json};
 
 use crate::claims::Claims;
@@ -178,6 +179,8 @@ pub struct HeaderOptions {
     /// `kid` of a shared secret, as the vendor's console names it. Asymmetric keys always carry their thumbprint unless
     /// this is set.
     pub kid: Option<String>,
+    /// `cty`; `None` leaves it out.
+    pub cty: Option<String>,
     /// Writes the payload in ASCII only, for vendor pages that decode it with `atob`.
     pub ascii_payload: bool,
 }
@@ -209,7 +212,7 @@ impl Signer {
         let thumbprint = public.as_ref().and_then(|jwk| jwk["kid"].as_str());
         let kid = options.kid.as_deref().or(thumbprint);
         let mut header = json!({ "alg": algorithm.name() });
-        let extras = [("typ", options.typ.as_deref()), ("kid", kid)];
+        let extras = [("typ", options.typ.as_deref()), ("cty", options.cty.as_deref()), ("kid", kid)];
         for (name, value) in extras.into_iter().filter_map(|(n, v)| Some((n, v?))) {
             header[name] = Value::from(value);
         }
@@ -367,10 +370,30 @@ fn to_ascii(json: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// A key for HMAC-SHA256 over something else than a token.
+pub(super) struct MacKey(hmac::Key);
+
+impl MacKey {
+    pub(super) fn new(key: &SecretSlice<u8>) -> Result<Self, KeyError> {
+        let bytes = key.expose_secret();
+        if bytes.is_empty() { Err(KeyError::Empty) } else { Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))) }
+    }
+
+    pub(super) fn proof(&self, text: &[u8], write: impl FnOnce(&[u8]) -> String) -> Proof {
+        Proof(write(hmac::sign(&self.0, text).as_ref()))
+    }
+}
+
 /// A signed token. It prints redacted; its text leaves through [`Proof::reveal`] only, in the answer to its visitor.
 pub struct Proof(String);
 
 impl Proof {
+    /// A token that a vendor's server made: it leaves by the same door as those that are made here.
+    #[must_use]
+    pub fn of_vendor(token: &SecretString) -> Self {
+        Self(token.expose_secret().to_owned())
+    }
+
     /// The token's text, for the one answer it was made for.
     #[must_use]
     pub fn reveal(&self) -> &str {
