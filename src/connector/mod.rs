@@ -7,6 +7,7 @@
 pub mod copilot_studio;
 pub mod direct_line;
 pub mod endpoint;
+pub mod exchange;
 pub mod place;
 pub mod renewal;
 pub mod ticket;
@@ -52,6 +53,9 @@ pub const VARS: &[&Var] = &[
     &renewal::CONVERSATION_MAX,
     &wire::DEADLINE,
     &wire::CONCURRENCY,
+    &exchange::API_KEY,
+    &exchange::API_KEY_NEXT,
+    &exchange::API_URL,
 ];
 
 /// Reads the connector of the widget being read; `None` after naming what is wrong.

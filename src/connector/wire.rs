@@ -111,6 +111,25 @@ impl Wire {
         call: Call,
         by: Instant,
     ) -> Result<Map<String, Value>, ConnectorFault> {
+        let body = self.send(what, call, by, &[200, 201], advice).await?;
+        serde_json::from_slice(&body).map_err(|_| {
+            tracing::warn!(call = what, "the vendor answered with something else than JSON");
+            ConnectorFault::Malformed
+        })
+    }
+
+    /// Makes a call whose answer counts when its status is one of `good`; `advice` says in the log what to do about others.
+    ///
+    /// # Errors
+    /// [`ConnectorFault`], whatever else the answer is.
+    pub async fn send(
+        &self,
+        what: &'static str,
+        call: Call,
+        by: Instant,
+        good: &[u16],
+        advice: fn(ConnectorFault) -> &'static str,
+    ) -> Result<Bytes, ConnectorFault> {
         self.keep_quiet()?;
         let began = self.clock.monotonic();
         let result = self.target.call_by(call, by).await;
@@ -118,12 +137,9 @@ impl Wire {
         let reply = result.map_err(|fault| transport(what, fault, took))?;
         let status = reply.status.as_u16();
         let request_id = request_id(&reply.headers);
-        if matches!(reply.status, StatusCode::OK | StatusCode::CREATED) {
+        if good.contains(&status) {
             tracing::debug!(call = what, status, request_id, took_ms = took, "the vendor answered");
-            return serde_json::from_slice(&reply.body).map_err(|_| {
-                tracing::warn!(call = what, status, request_id, "the vendor answered with something else than JSON");
-                ConnectorFault::Malformed
-            });
+            return Ok(reply.body);
         }
         let code = error_code(&reply.body);
         let fault = self.fault(reply.status, code, &reply.headers);
