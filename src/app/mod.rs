@@ -29,6 +29,7 @@ use crate::observe::audit::Audit;
 use crate::observe::audit::settings::{AUDIT_LOG, AuditSettings};
 use crate::observe::metrics::ReloadLabels;
 use crate::store::Store;
+use crate::widget::Widget;
 
 /// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
 /// and file systems that send none.
@@ -215,7 +216,7 @@ fn take_apart(config: Config, limits: &Arc<LoginLimits>, clock: &Clock) -> Resul
         mount,
         login,
         guard: Guard::new(config.issuer.chain().guarded()),
-        key_set: key_set(config.widgets.iter().map(|w| &w.keyring)).to_string(),
+        key_set: key_set(config.widgets.iter().filter_map(Widget::keyring)).to_string(),
         issuer: config.issuer,
         widgets: Widgets::new(config.widgets),
         origins: config.origins,

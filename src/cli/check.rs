@@ -6,6 +6,7 @@ use super::{CliContext, Exit};
 use crate::config::env::effective_table;
 use crate::http::script::SCRIPTS;
 use crate::issuance::verifier;
+use crate::widget::mechanism::Mechanism;
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -34,14 +35,13 @@ pub fn run(args: &CheckArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exi
     )?;
     writeln!(context.out, "\nWidgets:")?;
     for widget in &config.widgets {
-        let signer = &widget.keyring.signer;
         writeln!(
             context.out,
-            "  {}  {}, {}, key {}, lifetime {}",
+            "  {}  {}, {}, {}, lifetime {}",
             widget.name,
             widget.profile.title,
-            signer.algorithm(),
-            widget.keyring.fingerprint,
+            widget.mechanism.algorithm(),
+            key_or_host(&widget.mechanism),
             crate::config::duration::show_duration(widget.lifetime),
         )?;
     }
@@ -50,6 +50,14 @@ pub fn run(args: &CheckArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exi
         writeln!(context.out, "\nWarning: {warning}")?;
     }
     Ok(Exit::Well)
+}
+
+/// What names the key, or whose server is asked.
+fn key_or_host(mechanism: &Mechanism) -> String {
+    match mechanism {
+        Mechanism::Exchange(plan) => format!("tokens from {}", plan.exchange.host()),
+        keyed => format!("key {}", keyed.fingerprint()),
+    }
 }
 
 /// The addresses that never change their content, each with what a page writes into `integrity`.

@@ -29,7 +29,10 @@ pub fn run(args: &VerifyArgs, context: &mut CliContext<'_>) -> anyhow::Result<Ex
         Some(token) => token.clone(),
         None => read_stdin()?,
     };
-    match verify(token.trim(), &Expectation::of(widget), context.clock.now()) {
+    let expected = Expectation::of(widget).ok_or_else(|| {
+        anyhow::anyhow!("widget `{}` makes no signed token: {}", widget.name, widget.mechanism.name())
+    })?;
+    match verify(token.trim(), &expected, context.clock.now()) {
         Ok(claims) => {
             writeln!(
                 context.out,

@@ -112,7 +112,7 @@ async fn page(State(site): State<Arc<Site>>, session: Session, Query(choice): Qu
 fn show(site: &Site, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
     let parts = site.public.snapshot();
     let widgets = parts.widgets.iter().map(|widget| {
-        json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.keyring.signer.algorithm().name() })
+        json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.mechanism.algorithm() })
     });
     let mut shown: Vec<Value> = widgets.collect();
     shown.sort_by_key(|widget| WIDGETS.iter().position(|name| widget["name"] == *name));

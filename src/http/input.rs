@@ -11,13 +11,16 @@ const TAG_MAX: usize = 35;
 /// a name that stands there twice.
 #[must_use]
 pub fn read(widget: &Widget, query: Option<&str>) -> PageInput {
-    let Some(query) = query.filter(|_| widget.page_may != PageMay::default()) else { return PageInput::default() };
-    let locale =
-        widget.page_may.locale.then(|| only(query.as_bytes(), "locale")).flatten().filter(|tag| is_language_tag(tag));
-    let degrees =
-        |name, most: f64| only(query.as_bytes(), name).and_then(|t| t.parse::<f64>().ok()).filter(|d| d.abs() <= most);
+    let silent = widget.page_may == PageMay::default() && widget.page_values.is_empty();
+    let Some(query) = query.filter(|_| !silent).map(str::as_bytes) else { return PageInput::default() };
+    let locale = widget.page_may.locale.then(|| only(query, "locale")).flatten().filter(|tag| is_language_tag(tag));
+    let degrees = |name, most: f64| only(query, name).and_then(|t| t.parse::<f64>().ok()).filter(|d| d.abs() <= most);
     let location = widget.page_may.location.then(|| degrees("lat", 90.0).zip(degrees("long", 180.0))).flatten();
-    PageInput { locale, location }
+    let values = widget.page_values.iter().filter_map(|value| {
+        let text = only(query, &value.name).filter(|text| value.shape.fits(text))?;
+        Some((value.name.clone(), text))
+    });
+    PageInput { locale, location, untrusted: values.collect() }
 }
 
 /// The shape of a language tag (RFC 5646 section 2.1): letters, then subtags of up to eight letters and digits.

@@ -1,5 +1,6 @@
 //! `GET, POST /token` and `/token/{widget}`: the one answer that carries a token's text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::headers::{JSON, private};
@@ -19,7 +21,7 @@ use super::origin::has_fetch_metadata;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::connector::ticket::Ticket;
-use crate::issuance::Issued;
+use crate::issuance::{Issued, Shape};
 use crate::net::field::media_type;
 use crate::observe::audit::Record;
 use crate::session::Session;
@@ -96,7 +98,7 @@ async fn granted(
     state.metrics.issued(&widget.name, record.source);
     match bare {
         Some(media) => private(StatusCode::OK, media, issued.proof.reveal().to_owned()),
-        None => private(StatusCode::OK, JSON, json(widget, issued)),
+        None => private(StatusCode::OK, JSON, body(widget, issued)),
     }
 }
 
@@ -110,10 +112,35 @@ fn denied(state: &AppState, widget: &Widget, problem: &Problem, record: Record<'
     problem.response()
 }
 
-/// The JSON answer. Written by hand because it is the hot path: the token is base64url and the names were checked at start,
-/// so only the claims beside need escaping.
+fn body(widget: &Widget, issued: &Issued) -> String {
+    match &issued.shape {
+        Shape::Full => json(widget, issued),
+        Shape::Exact => exact(widget, issued),
+        Shape::Whole(answer) => answer.expose_secret().to_owned(),
+    }
+}
+
+/// The token and what stands beside it, and nothing else: a vendor's library passes this on as it is.
+fn exact(widget: &Widget, issued: &Issued) -> String {
+    let mut members = issued.beside.clone();
+    members.insert(widget.token_field.clone(), Value::from(issued.proof.reveal()));
+    Value::Object(members).to_string()
+}
+
+/// A text inside a JSON string. A signed token needs no escapes; what a vendor's server or an operator's constant holds may.
+fn escaped(text: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let quoted = Value::from(text).to_string();
+    Cow::Owned(quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default().to_owned())
+}
+
+/// The JSON answer. Written by hand because it is the hot path: the names were checked at start, so only the token of
+/// another's making and the claims beside need escaping.
 fn json(widget: &Widget, issued: &Issued) -> String {
-    let token = issued.proof.reveal();
+    let token = escaped(issued.proof.reveal());
     let seconds = |span: Duration| span.as_secs();
     let mut out = String::with_capacity(token.len() + 160);
     let written = write!(

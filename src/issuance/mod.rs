@@ -10,14 +10,18 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::base::clock::{Clock, UnixTime};
-use crate::claims::{Claims, Incomplete, PageInput, Scope, Stamp};
+use crate::claims::{Claims, Incomplete, Missing, PageInput, Scope, Stamp};
 use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
 use crate::connector::{Connector, ConnectorFault, RefreshFault, TicketAsk};
+use crate::jose::digest::Ambiguous;
+use crate::jose::keyring::Keyring;
 use crate::jose::signer::Proof;
 use crate::session::nobody::Nobody;
 use crate::session::{Outage, Session};
 use crate::sources::Chain;
+use crate::widget::exchange::Plan;
+use crate::widget::mechanism::{DigestKey, Mechanism};
 use crate::widget::policy::Denied;
 use crate::widget::{Listed, Widget};
 
@@ -54,6 +58,19 @@ pub struct Issued {
     pub beside: Map<String, Value>,
     /// What the vendor gave us for the conversation, where the widget needs it.
     pub ticket: Option<Ticket>,
+    /// How much of this the page gets.
+    pub shape: Shape,
+}
+
+/// What the page's answer consists of.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// The token, when it ends, and what stands beside it.
+    Full,
+    /// The token and what stands beside it, and nothing else.
+    Exact,
+    /// The vendor's own answer as it came.
+    Whole(SecretString),
 }
 
 /// Why there is no token.
@@ -138,10 +155,27 @@ impl Issuer {
     /// # Errors
     /// [`Refusal`] when there is to be none. A widget that needs a vendor's token never gets a proof without one.
     pub async fn issue_to(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
-        let now = self.clock.now();
-        permit(widget, session, now)?;
+        permit(widget, session, self.clock.now())?;
+        let issued = match &widget.mechanism {
+            Mechanism::Token(keyring) => self.sign(widget, keyring, session, page).await,
+            Mechanism::Digest(key) => self.digest(widget, key, session, page),
+            Mechanism::Exchange(plan) => self.exchange(widget, plan, session, page).await,
+        }?;
+        if issued.proof.size() > widget.token_max {
+            return Err(Refusal::Misconfigured("token_too_large"));
+        }
+        Ok(issued)
+    }
+
+    async fn sign(
+        &self,
+        widget: &Widget,
+        keyring: &Keyring,
+        session: &Session,
+        page: &PageInput,
+    ) -> Result<Issued, Refusal> {
         let user_id = widget.subject(session);
-        let mut stamp = self.stamp(widget, session, now)?;
+        let mut stamp = self.stamp(widget, session, self.clock.now())?;
         let ticket = match &widget.connector {
             Some(connector) => {
                 // Whoever cannot be given a token must not cost the vendor a conversation at every attempt.
@@ -153,23 +187,42 @@ impl Issuer {
             None => None,
         };
         let claims = fill(widget, session, &user_id, ticket.as_ref(), page, &stamp)?;
-        let proof = widget.keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
-        if proof.size() > widget.token_max {
-            return Err(Refusal::Misconfigured("token_too_large"));
-        }
+        let proof = keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
         // A page must not begin with a token of which one half has ended.
         let expires_in = ticket.as_ref().map_or(stamp.expires_in, |t| stamp.expires_in.min(t.expires_in));
-        let expires_at = stamp.expires_at.minus(stamp.expires_in.saturating_sub(expires_in));
         let beside = beside(widget, &claims);
-        Ok(Issued {
-            proof,
-            expires_at,
-            expires_in,
-            refresh_in: refresh_in(expires_in),
-            id: stamp.into_id(),
-            beside,
-            ticket,
-        })
+        Ok(Issued { ticket, ..issued(proof, stamp, expires_in, beside, Shape::Full) })
+    }
+
+    fn digest(&self, widget: &Widget, key: &DigestKey, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
+        let stamp = self.stamp(widget, session, self.clock.now())?;
+        let members = fill(widget, session, &widget.subject(session), None, page, &stamp)?.map();
+        let proof = key.signer.sign(&members).map_err(ambiguous)?;
+        let format = key.signer.format();
+        let shape = if format.exact { Shape::Exact } else { Shape::Full };
+        let (expires_in, beside) = (stamp.expires_in, format.beside(&members));
+        Ok(issued(proof, stamp, expires_in, beside, shape))
+    }
+
+    async fn exchange(
+        &self,
+        widget: &Widget,
+        plan: &Plan,
+        session: &Session,
+        page: &PageInput,
+    ) -> Result<Issued, Refusal> {
+        let stamp = self.stamp(widget, session, self.clock.now())?;
+        let user_id = widget.subject(session);
+        let scope = scope(widget, session, &user_id, None, page);
+        let members = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
+        let requests = plan.requests(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
+        let exchanged = plan.exchange.token(&visitor(session), &requests).await.map_err(Refusal::NoTicket)?;
+        let stamp = self.stamp(widget, session, self.clock.now())?;
+        let expires_in = exchanged.left(stamp.now).map_or(stamp.expires_in, |left| left.min(stamp.expires_in));
+        let mut beside = members.map();
+        beside.extend(exchanged.fields);
+        let shape = exchanged.whole.map_or(Shape::Full, Shape::Whole);
+        Ok(issued(Proof::of_vendor(&exchanged.token), stamp, expires_in, beside, shape))
     }
 
     /// Renews the vendor's token of a conversation that is this visitor's.
@@ -213,7 +266,31 @@ impl Issuer {
     }
 
     fn stamp(&self, widget: &Widget, session: &Session, now: UnixTime) -> Result<Stamp, Refusal> {
-        Stamp::new(now, widget.lifetime, self.skew, session.expires_at).ok_or(Refusal::LoginRequired(Nobody::Expired))
+        let stamp = Stamp::new(now, widget.lifetime, self.skew, session.expires_at);
+        let span_max = widget.profile.span_max.unwrap_or(Duration::MAX);
+        stamp.and_then(|stamp| stamp.within(span_max)).ok_or(Refusal::LoginRequired(Nobody::Expired))
+    }
+}
+
+/// Tells one visitor of one source from every other.
+fn visitor(session: &Session) -> String {
+    format!("{}\0{}", session.source, session.identity.subject.as_str())
+}
+
+fn ambiguous(part: Ambiguous) -> Refusal {
+    Refusal::IdentityIncomplete(Incomplete { claim: part.0, reason: Missing::Ambiguous })
+}
+
+fn issued(proof: Proof, stamp: Stamp, expires_in: Duration, beside: Map<String, Value>, shape: Shape) -> Issued {
+    Issued {
+        proof,
+        expires_at: stamp.expires_at.minus(stamp.expires_in.saturating_sub(expires_in)),
+        expires_in,
+        refresh_in: refresh_in(expires_in),
+        id: stamp.into_id(),
+        beside,
+        ticket: None,
+        shape,
     }
 }
 
@@ -234,9 +311,17 @@ fn fill(
     page: &PageInput,
     stamp: &Stamp,
 ) -> Result<Claims, Refusal> {
-    let agent = widget.is_agent(session);
-    let scope = Scope { session, subject, widget: &widget.name, ticket, agent, page };
-    widget.template.fill(&scope, stamp).map_err(Refusal::IdentityIncomplete)
+    widget.template.fill(&scope(widget, session, subject, ticket, page), stamp).map_err(Refusal::IdentityIncomplete)
+}
+
+fn scope<'a>(
+    widget: &'a Widget,
+    session: &'a Session,
+    subject: &'a str,
+    ticket: Option<&'a Ticket>,
+    page: &'a PageInput,
+) -> Scope<'a> {
+    Scope { session, subject, widget: &widget.name, ticket, agent: widget.is_agent(session), page }
 }
 
 fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {

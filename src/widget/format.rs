@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::mechanism::Chosen;
 use super::presets::{self, Profile};
 use super::vars::{AUDIENCE, CLAIMS, ISSUER, LIFETIME, OPTIONAL_ATTRIBUTES, PRESET, STAMPED, SUBJECT_CLAIM, TYP};
-use crate::claims::{ClaimTemplate, Registered, Stamped, SubjectRule};
+use crate::claims::{ClaimTemplate, Registered, Stamped, SubjectRule, Surroundings};
 use crate::config::duration::show_duration;
 use crate::config::env::{Env, Var};
+use crate::jose::keyring::KEY_ID;
 use crate::jose::signer::HeaderOptions;
 use crate::session::identity::SUBJECT_MAX;
 
@@ -35,17 +37,31 @@ fn optional(env: &mut Env, var: &Var, fallback: Option<&str>) -> Option<String> 
 /// What the token's header says.
 pub(super) fn read_header(env: &mut Env, profile: &Profile) -> HeaderOptions {
     let typ = if profile.adjustable { optional(env, &TYP, profile.typ) } else { profile.typ.map(str::to_owned) };
-    HeaderOptions { typ, kid: None, ascii_payload: profile.ascii_payload }
+    if profile.key_id && !env.is_set(&KEY_ID) {
+        env.mistake_in(&KEY_ID, "is required: the vendor looks its key up by the id in the token's header");
+    }
+    let cty = profile.cty.map(str::to_owned);
+    HeaderOptions { typ, kid: None, cty, ascii_payload: profile.ascii_payload }
 }
 
 /// The claims that no template sets.
-pub(super) fn read_registered(env: &mut Env, profile: &'static Profile, public_url: Option<&Url>) -> Registered {
+pub(super) fn read_registered(
+    env: &mut Env,
+    profile: &'static Profile,
+    chosen: &Chosen,
+    public_url: Option<&Url>,
+) -> Registered {
+    if !chosen.is_token() {
+        // What is no token has no claims of its own: the members are what the page is to be told.
+        let subject = if profile.open { read_subject_rule(env, profile) } else { profile.subject.map(Into::into) };
+        return Registered { issuer: None, audience: Vec::new(), subject, stamped: Vec::new() };
+    }
     let (issuer, audience) =
         if profile.addressed { (read_issuer(env, public_url), read_audience(env)) } else { (None, Vec::new()) };
     let (subject, stamped) = if profile.adjustable {
         (read_subject_rule(env, profile), read_stamped(env, profile))
     } else {
-        (profile.subject.clone(), fixed_stamped(env, profile))
+        (profile.subject.map(Into::into), fixed_stamped(env, profile))
     };
     Registered { issuer, audience, subject, stamped }
 }
@@ -82,7 +98,7 @@ fn fixed_stamped(env: &mut Env, profile: &Profile) -> Vec<Stamped> {
 
 fn read_subject_rule(env: &mut Env, profile: &'static Profile) -> Option<SubjectRule> {
     match env.text(&SUBJECT_CLAIM) {
-        None => profile.subject.clone(),
+        None => profile.subject.map(Into::into),
         Some(name) if name.eq_ignore_ascii_case("none") => None,
         Some(name) => Some(SubjectRule { claim: Cow::Owned(name), max: SUBJECT_MAX * 2, alphanumeric: false }),
     }
@@ -106,14 +122,21 @@ fn read_stamped(env: &mut Env, profile: &'static Profile) -> Vec<Stamped> {
     stamped
 }
 
-pub(super) fn read_template(env: &mut Env, profile: &'static Profile, registered: Registered) -> Option<ClaimTemplate> {
-    let own = env.text(&CLAIMS);
+pub(super) fn read_template(
+    env: &mut Env,
+    profile: &'static Profile,
+    chosen: &Chosen,
+    registered: Registered,
+    surroundings: Surroundings,
+) -> Option<ClaimTemplate> {
+    let exchanged = matches!(chosen, Chosen::Exchange(_));
+    let own = env.text(&CLAIMS).or_else(|| (profile.open && exchanged).then(|| "{}".to_owned()));
     if own.is_none() && profile.template.is_empty() {
         env.mistake_in(&CLAIMS, "is required for this preset: a JSON object of claims");
         return None;
     }
     let text = own.unwrap_or_else(|| with_optional_attributes(env, profile));
-    match ClaimTemplate::compile(&text, registered) {
+    match ClaimTemplate::compile_over(&text, profile.fixed, registered, surroundings) {
         Ok(template) => Some(template),
         Err(errors) => {
             for error in errors {

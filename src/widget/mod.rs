@@ -1,6 +1,9 @@
 //! A widget: a vendor's profile bound to this organisation's keys, claims and rules. Bound once, at start.
 
+pub mod exchange;
 mod format;
+pub mod mechanism;
+pub mod page_value;
 pub mod policy;
 pub mod presets;
 mod subject;
@@ -13,13 +16,16 @@ use std::time::Duration;
 use http::HeaderValue;
 use url::Url;
 
+use self::exchange::Plan;
+use self::mechanism::{Chosen, Mechanism};
+use self::page_value::PageValue;
 use self::policy::Policy;
 use self::presets::Profile;
 use self::subject::SubjectWriter;
 use self::vars::{AGENT_GROUP, ALLOWED_ORIGINS, BESIDE, PAGE_LOCALE, PAGE_LOCATION, TOKEN_FIELD, TOKEN_MAX, WIDGETS};
 use crate::base::clock::Clock;
-use crate::claims::ClaimTemplate;
 use crate::claims::pseudonym::{Namespaces, PAIRWISE_ID, Pseudonyms};
+use crate::claims::{ClaimTemplate, Surroundings};
 use crate::config::env::Env;
 use crate::connector::{self, Connector};
 use crate::jose::keyring::{KeyPolicy, Keyring};
@@ -46,14 +52,16 @@ pub struct Widget {
     pub name: String,
     /// Its vendor's profile.
     pub profile: &'static Profile,
-    /// Its keys.
-    pub keyring: Keyring,
+    /// What makes its answers.
+    pub mechanism: Mechanism,
     /// Its claims.
     pub template: ClaimTemplate,
     /// How its vendor's conversation token is fetched, where it needs one.
     pub connector: Option<Arc<dyn Connector>>,
     /// What a page may say.
     pub page_may: PageMay,
+    /// Values that the vendor's code in the page may send.
+    pub page_values: Vec<PageValue>,
     /// The group whose members are agents.
     pub agent_group: Option<String>,
     /// What its pseudonyms are bound to.
@@ -113,18 +121,18 @@ impl Widget {
 
     fn read(env: &mut Env, name: Option<&str>, shared: &Shared) -> Option<Self> {
         let profile = format::read_profile(env)?;
-        let options = format::read_header(env, profile);
-        let policy = KeyPolicy { algorithms: profile.algorithms, encoding: profile.encoding, secret: profile.secret };
-        let keyring = Keyring::read(env, policy, &options);
-        let registered = format::read_registered(env, profile, shared.public_url.as_ref());
-        let template = format::read_template(env, profile, registered);
+        let chosen = mechanism::read_format(env, profile)?;
+        let (surroundings, page_values) = mechanism::read_surroundings(env, profile);
+        let registered = format::read_registered(env, profile, &chosen, shared.public_url.as_ref());
+        let template = format::read_template(env, profile, &chosen, registered, surroundings.clone());
+        let mechanism = read_mechanism(env, profile, &chosen, template.as_ref(), &surroundings, shared);
         let own_name = name.unwrap_or(profile.name);
         let pairwise_id = env.text(&PAIRWISE_ID).unwrap_or_else(|| own_name.to_owned());
         let (keys, namespaces) = (shared.pseudonyms.as_ref(), &shared.namespaces);
         let writer = SubjectWriter::read(env, profile.subject_form, keys, namespaces, &pairwise_id);
         let lifetime = format::read_lifetime(env, profile);
         let token_max = env.parse(&TOKEN_MAX).unwrap_or(profile.token_max);
-        let token_field = env.text(&TOKEN_FIELD).unwrap_or_else(|| profile.token_field.to_owned());
+        let token_field = env.text(&TOKEN_FIELD).unwrap_or_else(|| usual_field(profile, mechanism.as_ref()));
         let own_beside: Vec<String> = env.list(&BESIDE);
         let beside =
             if own_beside.is_empty() { profile.beside.iter().map(|&b| b.to_owned()).collect() } else { own_beside };
@@ -138,10 +146,11 @@ impl Widget {
         Some(Self {
             name: own_name.to_owned(),
             profile,
-            keyring: keyring?,
+            mechanism: mechanism?,
             template: template?,
             connector,
             page_may: PageMay { locale: env.flag(&PAGE_LOCALE), location: env.flag(&PAGE_LOCATION) },
+            page_values,
             agent_group: env.text(&AGENT_GROUP),
             pairwise_id,
             writer: writer?,
@@ -152,6 +161,15 @@ impl Widget {
             policy,
             origins: origins.into_iter().filter_map(echoable).collect(),
         })
+    }
+
+    /// The keys of its tokens, where it signs any.
+    #[must_use]
+    pub fn keyring(&self) -> Option<&Keyring> {
+        match &self.mechanism {
+            Mechanism::Token(keyring) => Some(keyring),
+            Mechanism::Digest(_) | Mechanism::Exchange(_) => None,
+        }
     }
 
     /// The page's call as the vendor documents it, with this organisation's own address in it. The first widget answers at
@@ -176,6 +194,41 @@ impl Widget {
     #[must_use]
     pub fn is_agent(&self, session: &Session) -> bool {
         self.agent_group.as_ref().is_some_and(|group| session.identity.groups.contains(group))
+    }
+}
+
+fn read_mechanism(
+    env: &mut Env,
+    profile: &'static Profile,
+    chosen: &Chosen,
+    template: Option<&ClaimTemplate>,
+    surroundings: &Surroundings,
+    shared: &Shared,
+) -> Option<Mechanism> {
+    let policy = KeyPolicy {
+        algorithms: profile.algorithms,
+        encoding: profile.encoding,
+        secret: profile.secret,
+        least: profile.secret_least,
+    };
+    match chosen {
+        Chosen::Token => {
+            let options = format::read_header(env, profile);
+            Keyring::read(env, policy, &options).map(Box::new).map(Mechanism::Token)
+        }
+        Chosen::Digest(text) => {
+            mechanism::read_digest(env, text, policy, template).map(Box::new).map(Mechanism::Digest)
+        }
+        Chosen::Exchange(text) => {
+            Plan::read(env, text, surroundings, &shared.outbound, &shared.clock).map(Box::new).map(Mechanism::Exchange)
+        }
+    }
+}
+
+fn usual_field(profile: &Profile, mechanism: Option<&Mechanism>) -> String {
+    match mechanism {
+        Some(Mechanism::Digest(key)) => key.signer.format().field.clone(),
+        _ => profile.token_field.to_owned(),
     }
 }
 

@@ -22,6 +22,10 @@ pub const VARS: &[&Var] = &[
     &PAGE_LOCATION,
     &AGENT_GROUP,
     &ALLOWED_ORIGINS,
+    &DIGEST,
+    &EXCHANGE,
+    &CONSTANTS,
+    &PAGE_VALUES,
 ];
 
 /// Names of the widgets, when there are several.
@@ -145,4 +149,32 @@ pub const ALLOWED_ORIGINS: Var = Var::new(
     "",
     "https://app.example.org",
     "Other origins whose pages may fetch this widget's token (exact, comma-separated); ALLOWED_ORIGINS when not set.",
+);
+/// A digest instead of a token.
+pub const DIGEST: Var = Var::new(
+    "WIDGET_DIGEST",
+    "",
+    r#"{"parts": ["user_id"], "field": "user_hash"}"#,
+    "`custom`: a keyed digest (HMAC-SHA256) of members of WIDGET_CLAIMS instead of a signed token, as JSON: parts, separator, terminated, output (hex, base64), field, prefix, answer.",
+);
+/// A vendor's server instead of a key of ours.
+pub const EXCHANGE: Var = Var::new(
+    "WIDGET_EXCHANGE",
+    "",
+    r#"{"headers": {"Authorization": "Bearer {secret}"}, "call": {"url": "https://api.example.com/tokens", "json": {"user": "{{ subject }}"}}, "answer": {"token": "/token"}}"#,
+    "`custom`: the vendor's server gives the token, as JSON: headers, first, call, revoke (url, method, json or form, accept), answer (token, expires_in, expires_at, expires_at_ms, fields, unchanged), cache. Best given as WIDGET_EXCHANGE_FILE.",
+);
+/// The operator's own values for templates.
+pub const CONSTANTS: Var = Var::new(
+    "WIDGET_CONSTANTS",
+    "",
+    "app_id=4711",
+    "Values that the vendor's format needs and that are not secret, as name=value separated by commas or as a JSON object: `config.NAME` in templates. `countersign presets show` names those of a preset.",
+);
+/// What the vendor's code in the page sends.
+pub const PAGE_VALUES: Var = Var::new(
+    "WIDGET_PAGE_VALUES",
+    "",
+    "socket_id:socket-id",
+    "`custom`: values that the page may send in the query, as name:shape (word, uuid, socket-id): `untrusted.NAME` in templates. Unverified, and never identity.",
 );

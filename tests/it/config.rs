@@ -178,7 +178,7 @@ fn a_secret_may_come_from_a_file_and_its_last_newline_does_not_count() {
         let vars = settings(&BEHIND_PROXY, &[("WIDGET_SECRET", ""), ("WIDGET_SECRET_FILE", path.to_str().unwrap())]);
         let config = read(&vars).unwrap();
         let from_env = read(&settings(&BEHIND_PROXY, &[])).unwrap();
-        assert_eq!(config.widgets[0].keyring.fingerprint, from_env.widgets[0].keyring.fingerprint, "{end:?}");
+        assert_eq!(config.widgets[0].mechanism.fingerprint(), from_env.widgets[0].mechanism.fingerprint(), "{end:?}");
     }
 }
 

@@ -50,7 +50,7 @@ async fn every_algorithm_signs_what_its_verifier_accepts() {
         let token = house.ask(visit("/token", "alice")).await.token();
         let parts = house.app.state.snapshot();
         let widget = parts.widgets.get(None).unwrap();
-        let claims = verify(&token, &Expectation::of(widget), START).unwrap();
+        let claims = verify(&token, &Expectation::of(widget).unwrap(), START).unwrap();
         assert_eq!(claims["sub"], "alice", "{algorithm}");
         assert_eq!(jose(&token)["alg"], algorithm.name());
     }
@@ -61,7 +61,7 @@ async fn a_token_that_was_touched_or_meant_for_others_does_not_hold() {
     let house = House::of(&userinfo("ES256", &pem("ES256")));
     let token = house.ask(visit("/token", "alice")).await.token();
     let parts = house.app.state.snapshot();
-    let expected = Expectation::of(parts.widgets.get(None).unwrap());
+    let expected = Expectation::of(parts.widgets.get(None).unwrap()).unwrap();
     let check = |token: &str, at: u64| verify(token, &expected, countersign::base::clock::UnixTime(at)).err();
     assert_eq!(check(&token, START.0), None);
     let pieces: Vec<&str> = token.split('.').collect();

@@ -130,8 +130,8 @@ fn configured(snapshot: &Snapshot, widget: &Widget, first: bool, counts: (u64, u
     );
     json!({
         "name": widget.name, "title": widget.profile.title, "document": widget.profile.document,
-        "algorithm": widget.keyring.signer.algorithm().name(), "key": widget.keyring.fingerprint,
-        "key_age": key_file.map(ago), "published": widget.keyring.published().len(),
+        "algorithm": widget.mechanism.algorithm(), "key": widget.mechanism.fingerprint(),
+        "key_age": key_file.map(ago), "published": widget.keyring().map_or(0, |keys| keys.published().len()),
         "lifetime": show_duration(widget.lifetime), "origins": origins, "rules": rules(widget), "connector": connector,
         "issued": counts.0, "refused": counts.1,
         "login": widget.page_call(&snapshot.mount, first), "logout": widget.profile.page_logout,

@@ -3,12 +3,11 @@
 //!
 //! Source: <https://learn.microsoft.com/microsoft-copilot-studio/configure-web-security>.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Profile, SubjectForm};
+use super::{Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
-use crate::claims::{Stamped, SubjectRule};
+use crate::claims::Stamped;
 use crate::connector::Kind;
 use crate::jose::keyring;
 use crate::session::identity::SUBJECT_MAX;
@@ -32,7 +31,7 @@ pub const PROFILE: Profile = Profile {
   "email": { "$claim": "{{ email }}", "max": 320 },
   "conversation": { "$claim": "{{ ticket.conversation_id }}", "max": 256 }
 }"#,
-    subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: SUBJECT_MAX + 64, alphanumeric: false }),
+    subject: Some(SubjectClaim { claim: "sub", max: SUBJECT_MAX + 64, alphanumeric: false }),
     subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
     addressed: true,
@@ -64,4 +63,5 @@ pub const PROFILE: Profile = Profile {
     WebChat.renderWebChat({ directLine: directLine, store: store }, document.getElementById('webchat'));
   });",
     page_logout: "/* end the connection (directLine.end()) and remove the chat from the page */",
+    ..Profile::TOKEN
 };

@@ -1,20 +1,21 @@
 //! A widget nobody wrote a preset for: everything from the environment.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Profile, SubjectForm};
+use super::{Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
-use crate::claims::{Stamped, SubjectRule};
+use crate::claims::Stamped;
 use crate::jose::keyring;
 use crate::session::identity::SUBJECT_MAX;
 
 /// The preset.
 pub const PROFILE: Profile = Profile {
     name: "custom",
+    open: true,
     title: "Your own format, from the environment",
     document: "https://www.rfc-editor.org/rfc/rfc7519",
     notes: &[
+        "A signed token; with WIDGET_DIGEST a keyed digest of members of WIDGET_CLAIMS; with WIDGET_EXCHANGE a token of the vendor's own server.",
         "WIDGET_CLAIMS is required; WIDGET_SUBJECT_CLAIM, WIDGET_STAMPED, WIDGET_TYP and the rest shape the token.",
     ],
     algorithms: &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "EdDSA"],
@@ -22,7 +23,7 @@ pub const PROFILE: Profile = Profile {
     encoding: Encoding::Utf8,
     typ: Some("JWT"),
     template: "",
-    subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: SUBJECT_MAX, alphanumeric: false }),
+    subject: Some(SubjectClaim { claim: "sub", max: SUBJECT_MAX, alphanumeric: false }),
     subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
     addressed: true,
@@ -40,4 +41,5 @@ pub const PROFILE: Profile = Profile {
   .then(function (response) { return response.json(); })
   .then(function (answer) { /* hand answer.token to the widget */ });",
     page_logout: "/* tell the widget that the visitor is gone */",
+    ..Profile::TOKEN
 };

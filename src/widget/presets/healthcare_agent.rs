@@ -3,12 +3,11 @@
 //! Sources: <https://learn.microsoft.com/azure/health-bot/channels/webchat> and the container sample it points to, whose
 //! claim names these are: HS256 under `app_secret` as text, the Direct Line token inside the payload.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Profile, SubjectForm};
+use super::{Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
-use crate::claims::{Stamped, SubjectRule};
+use crate::claims::Stamped;
 use crate::connector::Kind;
 use crate::jose::keyring;
 
@@ -17,6 +16,7 @@ pub const PROFILE: Profile = Profile {
     name: "healthcare-agent",
     title: "Microsoft healthcare agent service",
     document: "https://learn.microsoft.com/azure/health-bot/channels/webchat",
+    console: "Integration > Secrets: app_secret, and webchat_secret for WIDGET_WEBCHAT_SECRET",
     notes: &[
         "app_secret and webchat_secret are on the service's Integration > Secrets page; API_JWT_secret is another one.",
         "userId is a pseudonym (PSEUDONYM_KEY): the service keeps each visitor's history under it, so it must be stable and must not be guessable.",
@@ -40,7 +40,7 @@ pub const PROFILE: Profile = Profile {
   },
   "isAgent": "{{ agent }}"
 }"#,
-    subject: Some(SubjectRule { claim: Cow::Borrowed("userId"), max: 300, alphanumeric: false }),
+    subject: Some(SubjectClaim { claim: "userId", max: 300, alphanumeric: false }),
     subject_form: SubjectForm::Pseudonym,
     stamped: &[Stamped::IssuedAt, Stamped::Expires],
     addressed: false,
@@ -74,4 +74,5 @@ pub const PROFILE: Profile = Profile {
       document.getElementById('webchat'));
   });",
     page_logout: "/* end the connection (directLine.end()) and remove the chat from the page */",
+    ..Profile::TOKEN
 };

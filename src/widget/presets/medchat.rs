@@ -3,12 +3,11 @@
 //! Source: <https://docs.medchatapp.com/docs/jsonwebtoken-passthrough-2>: HS256 under a base64url-encoded secret; `name`,
 //! `external_id`, `iat`, `exp` required, `email` optional; 200 characters each; four hours in the vendor's sample.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Profile, SubjectForm};
+use super::{Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
-use crate::claims::{Stamped, SubjectRule};
+use crate::claims::Stamped;
 use crate::jose::keyring;
 
 /// The preset.
@@ -16,6 +15,7 @@ pub const PROFILE: Profile = Profile {
     name: "medchat",
     title: "MedChat, JSON Web Token passthrough",
     document: "https://docs.medchatapp.com/docs/jsonwebtoken-passthrough-2",
+    console: "Admin > API > Developer: the secret of the JSON Web Token passthrough",
     notes: &[
         "The secret is made on the Developer page (Admin, API tab) and is base64url.",
         "external_id is documented as alphanumeric. Whether hyphens or `@` are refused was not established, so such ids are refused here; WIDGET_SUBJECT=pseudonym or hex makes any id fit.",
@@ -29,7 +29,7 @@ pub const PROFILE: Profile = Profile {
   "name": { "$claim": "{{ name or email }}", "required": true, "max": 200, "overlong": "truncate", "as": "string" },
   "email": { "$claim": "{{ email }}", "max": 200, "overlong": "refuse" }
 }"#,
-    subject: Some(SubjectRule { claim: Cow::Borrowed("external_id"), max: 200, alphanumeric: true }),
+    subject: Some(SubjectClaim { claim: "external_id", max: 200, alphanumeric: true }),
     subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::Expires],
     addressed: false,
@@ -47,4 +47,5 @@ pub const PROFILE: Profile = Profile {
   .then(function (response) { return response.json(); })
   .then(function (resp) { window.medchatapp.registerJWT(resp.token); });",
     page_logout: "window.medchatapp.unVerifyUser();",
+    ..Profile::TOKEN
 };

@@ -3,12 +3,11 @@
 //! The claims follow OpenID Connect Core section 5.1 and the token RFC 7519; vendors that describe such a token without
 //! giving a format can be served by editing the template.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Profile, SubjectForm};
+use super::{Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
-use crate::claims::{Stamped, SubjectRule};
+use crate::claims::Stamped;
 use crate::jose::keyring;
 use crate::session::identity::SUBJECT_MAX;
 
@@ -32,7 +31,7 @@ pub const PROFILE: Profile = Profile {
   "groups": "{{ groups }}",
   "locale": "{{ locale }}"
 }"#,
-    subject: Some(SubjectRule { claim: Cow::Borrowed("sub"), max: SUBJECT_MAX, alphanumeric: false }),
+    subject: Some(SubjectClaim { claim: "sub", max: SUBJECT_MAX, alphanumeric: false }),
     subject_form: SubjectForm::Plain,
     stamped: &[Stamped::IssuedAt, Stamped::NotBefore, Stamped::Expires, Stamped::Id],
     addressed: true,
@@ -50,4 +49,5 @@ pub const PROFILE: Profile = Profile {
   .then(function (response) { return response.json(); })
   .then(function (answer) { window.chatWidgetConfig = { userinfo: answer.token }; });",
     page_logout: "delete window.chatWidgetConfig;",
+    ..Profile::TOKEN
 };
