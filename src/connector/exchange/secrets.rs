@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::base::clock::Clock;
 use crate::connector::{ConnectorFault, Rejection};
-use crate::net::outbound::Breaker;
+use crate::net::outbound::{Breaker, Outcome};
 
 /// The secrets of one widget's vendor.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl Secrets {
         let Ok(turn) = self.breaker.admit() else { return Err(REFUSED) };
         let result = exchange.await;
         match &result {
-            Ok(_) => turn.settle(true),
-            Err(fault) if *fault == REFUSED => turn.settle(false),
+            Ok(_) => turn.settle(Outcome::Well),
+            Err(fault) if *fault == REFUSED => turn.settle(Outcome::Failed),
             Err(_) => drop(turn),
         }
         result
