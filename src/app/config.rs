@@ -12,7 +12,7 @@ use crate::config::var::{infix_of, scoped};
 use crate::connector;
 use crate::http::admin::{ADMIN_HOSTS, AdminNames};
 use crate::http::listen::Address;
-use crate::http::origin::OriginRules;
+use crate::http::origin::{ALLOWED_ORIGINS, OriginRules, PUBLIC_URL};
 use crate::http::routes::Routes;
 use crate::http::rules::TokenRules;
 use crate::issuance::Issuer;
@@ -21,7 +21,8 @@ use crate::login::accounts::Accounts;
 use crate::login::sessions::{self, LoginSessions};
 use crate::login::{self, oidc};
 use crate::net::origin::Origin;
-use crate::net::outbound::Outbound;
+use crate::net::outbound::{Outbound, is_loopback};
+
 use crate::net::peer::{TRUSTED_PROXIES, TrustedProxies};
 use crate::observe::audit::settings::AuditSettings;
 use crate::observe::logs;
@@ -214,6 +215,7 @@ impl Config {
         if let Some(login) = &login {
             warn_of_shared_address(&mut env, login, &proxies, unix);
         }
+        warn_of_addresses(&mut env, public_url.as_ref(), &shared.origins, admin_listen.as_ref());
         let skew = Issuer::read_skew(&mut env);
         let limiter = Limiter::read(&mut env, clock);
         let audit = AuditSettings::read(&mut env);
@@ -284,6 +286,30 @@ fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &K
     let store = kept.store(&place::Settings::read(env)?, clock);
     let sessions = settings.sessions(store, clock.clone());
     Some(LoginConfig { settings, sessions })
+}
+
+/// Addresses that work, and are hardly meant.
+fn warn_of_addresses(env: &mut Env, public_url: Option<&Url>, listed: &[Origin], admin: Option<&Address>) {
+    const PLAIN: &str = "is plain http: whoever is on the way can read tokens and cookies, and browsers withhold what needs a secure page. Fine on one machine, not for visitors";
+    match public_url {
+        None if !env.is_set(&PUBLIC_URL) => {
+            let problem = "is not set: browsers without Fetch Metadata are refused, and formats that name an issuer need it. It is the address under which pages reach this service, path included";
+            env.warn(PUBLIC_URL.name, problem);
+        }
+        Some(url) if url.scheme() == "http" && !is_loopback(url) => env.warn(PUBLIC_URL.name, PLAIN),
+        _ => {}
+    }
+    let plain = |origin: &&Origin| {
+        let url = Url::parse(origin.as_str()).ok();
+        url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url))
+    };
+    if let Some(origin) = listed.iter().find(plain) {
+        env.warn(ALLOWED_ORIGINS.name, &format!("{origin} {PLAIN}"));
+    }
+    if admin.is_some_and(|address| matches!(address, Address::Tcp(at) if at.ip().is_unspecified())) {
+        let problem = "is every address of this machine: metrics and the console are for operators alone";
+        env.warn(ADMIN_LISTEN.name, problem);
+    }
 }
 
 /// Behind a proxy that is not named, every visitor comes from one address.

@@ -1,6 +1,7 @@
 //! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
 
 mod background;
+pub mod changes;
 pub mod config;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use aws_lc_rs::digest;
 use tokio::sync::watch;
 
 use self::background::Hangups;
+use self::changes::Change;
 use crate::app::config::Config;
 use crate::base::clock::Clock;
 use crate::config::env::{Mistake, Mistakes};
@@ -34,6 +36,13 @@ use crate::widget::Widget;
 /// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
 /// and file systems that send none.
 const RELOAD_EVERY: Duration = Duration::from_secs(5);
+/// How long a file must stay as it is before it is read: what is still being written is not the new value.
+const SETTLED_FOR: Duration = Duration::from_millis(300);
+/// How often a change is looked at before it is left to the next round.
+const LOOKS: u32 = 10;
+/// How long a reload waits for those whom sources must ask. It does not depend on them: a secret that must not be used any
+/// more is out of use even while an identity provider is down.
+const WARM_FOR: Duration = Duration::from_secs(3);
 /// How often idle visitors are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -256,8 +265,8 @@ async fn chores(state: &AppState, mut files: BTreeSet<PathBuf>, reread: &ReadCon
             state.limiter.forget_idle();
             sweep(state).await;
         }
-        let now = fingerprint(&files).await;
-        if now != seen || asked {
+        if fingerprint(&files).await != seen || asked {
+            let Some(now) = settled(&files).await else { continue };
             // What changes while the change is being read is another change, so it is the old look that counts as seen.
             seen = now;
             if let Some(new_files) = reload(state, reread).await {
@@ -267,14 +276,28 @@ async fn chores(state: &AppState, mut files: BTreeSet<PathBuf>, reread: &ReadCon
     }
 }
 
+/// The fingerprint of the files once they have stayed as they are for a moment.
+async fn settled(files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
+    let mut last = fingerprint(files).await;
+    for _ in 0..LOOKS {
+        tokio::time::sleep(SETTLED_FOR).await;
+        let now = fingerprint(files).await;
+        if now == last {
+            return Some(now);
+        }
+        last = now;
+    }
+    None
+}
+
 /// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
 pub async fn reload(state: &AppState, reread: &ReadConfig) -> Option<BTreeSet<PathBuf>> {
     let replaced = replace(state, reread).await;
     let outcome = if replaced.is_ok() { "applied" } else { "refused" };
     state.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     match replaced {
-        Ok(files) => {
-            tracing::info!("changed files took effect");
+        Ok((files, changes)) => {
+            changes::report(&changes);
             Some(files)
         }
         Err(problem) => {
@@ -284,27 +307,17 @@ pub async fn reload(state: &AppState, reread: &ReadConfig) -> Option<BTreeSet<Pa
     }
 }
 
-async fn replace(state: &AppState, reread: &ReadConfig) -> Result<BTreeSet<PathBuf>, StartError> {
+async fn replace(state: &AppState, reread: &ReadConfig) -> Result<(BTreeSet<PathBuf>, Vec<Change>), StartError> {
     let config = reread()?;
     let files = config.reading.files.clone();
+    let changes = changes::between(&state.snapshot().reading, &config.reading);
     let (snapshot, ..) = take_apart(config, &state.login_limits, &state.clock)?;
     if let Some(login) = &snapshot.login {
         login.sessions.store().open().await.map_err(StartError::Store)?;
     }
-    warm_for_a_while(&snapshot).await;
+    let _ = tokio::time::timeout(WARM_FOR, warm_once(&snapshot)).await;
     state.replace(snapshot);
-    Ok(files)
-}
-
-/// New sources begin with nothing in their caches. While somebody who must be asked is down, the old ones with what they
-/// remember are the better ones, but not for long: the change may be a key that must not be used any more.
-async fn warm_for_a_while(snapshot: &Snapshot) {
-    for pause in WARM_AGAIN {
-        if warm_once(snapshot).await {
-            return;
-        }
-        tokio::time::sleep(pause).await;
-    }
+    Ok((files, changes))
 }
 
 /// Forgets sessions that have ended and attempts that are long past.

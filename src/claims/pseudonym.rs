@@ -147,7 +147,7 @@ impl Pseudonyms {
     pub fn read(env: &mut Env) -> Option<Self> {
         let current = env.secret(&KEY).and_then(|text| read_key(env, &KEY, &text));
         let old = env.secret_lines(&KEYS_OLD).unwrap_or_default();
-        let texts = old.expose_secret().split(',').map(str::trim).filter(|text| !text.is_empty());
+        let texts = old.expose_secret().split([',', '\n']).map(str::trim_ascii).filter(|text| !text.is_empty());
         let old: Vec<Key> = texts.filter_map(|text| read_key(env, &KEYS_OLD, &text.into())).collect();
         if current.is_none() && !old.is_empty() && !env.is_set(&KEY) {
             env.mistake_in(&KEY, "is required when PSEUDONYM_KEYS_OLD is set: the key that makes new pseudonyms");

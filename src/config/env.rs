@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use aws_lc_rs::digest;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::base::secret;
 use crate::config::file;
 
+use crate::config::mistake::Digest;
 pub use crate::config::mistake::{Effective, Mistake, Mistakes, Reading, effective_table};
 pub use crate::config::var::Var;
-use crate::config::var::{infix_of, is_foreign, nearest, scoped};
+use crate::config::var::{infix_of, is_common, is_foreign, is_nearly, nearest, scoped};
 
 /// A snapshot of the environment being read into settings.
 pub struct Env {
@@ -27,6 +29,9 @@ pub struct Env {
     warnings: Vec<Mistake>,
     effective: Vec<Effective>,
     files: BTreeSet<PathBuf>,
+    parts: BTreeMap<String, Digest>,
+    /// What the part being read has been given so far.
+    part: Option<digest::Context>,
     pub(super) secrets_seen: Vec<Seen>,
 }
 
@@ -65,6 +70,8 @@ impl Env {
             warnings: Vec::new(),
             effective: Vec::new(),
             files: BTreeSet::new(),
+            parts: BTreeMap::new(),
+            part: None,
             secrets_seen: Vec::new(),
         }
     }
@@ -78,6 +85,17 @@ impl Env {
         let result = read(self);
         self.infix = before;
         self.aliases_apply = true;
+        result
+    }
+
+    /// Reads settings that belong together, so that [`Reading::part`] tells whether they have changed from one reading to the
+    /// next.
+    pub fn part<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.part.replace(digest::Context::new(&digest::SHA256));
+        let result = read(self);
+        if let Some(read) = std::mem::replace(&mut self.part, outer) {
+            self.parts.insert(name.to_owned(), Digest::of(read));
+        }
         result
     }
 
@@ -126,22 +144,41 @@ impl Env {
             self.mistakes.retain(|m| seen.insert((m.variable.clone(), m.problem.clone())));
             return Err(Mistakes(self.mistakes));
         }
-        Ok(Reading { effective: self.effective, warnings: self.warnings, files: self.files })
+        Ok(Reading { effective: self.effective, warnings: self.warnings, files: self.files, parts: self.parts })
     }
 
     fn name_the_unknown(&mut self, known: &BTreeSet<String>, prefixes: &[&str]) {
+        let all: Vec<&str> = known.iter().map(String::as_str).collect();
         let names: Vec<String> = self.values.keys().cloned().collect();
         for name in names {
             let bare = name.strip_suffix("_FILE").unwrap_or(&name);
-            let is_known = known.contains(&name) || known.contains(bare);
-            let ours = prefixes.iter().any(|prefix| name.starts_with(prefix));
-            if !is_known && ours && !is_foreign(&name) {
-                let all: Vec<&str> = known.iter().map(String::as_str).collect();
-                let hint = nearest(bare, &all).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-                self.mistake(&name, &format!("is not a setting{hint}"));
-            } else if is_known && !self.asked.contains(bare) && !self.asked.contains(&name) {
-                self.warn(&name, "is set but has no effect in this configuration");
+            let asked = self.asked.contains(bare) || self.asked.contains(&name);
+            match (known.contains(&name) || known.contains(bare), self.has(&name)) {
+                (true, false) => self.warn(&name, "is set to nothing, which is the same as not set"),
+                (true, true) if !asked => self.warn(&name, "is set but has no effect in this configuration"),
+                (true, true) => {}
+                (false, _) => self.name_unknown(&name, bare, &all, prefixes),
             }
+        }
+    }
+
+    /// A name of ours that is no setting is a mistake. One that others use as well is so only when it is nearly a setting, and
+    /// one that is anybody's is at most pointed out: what others put into the environment never stops the start.
+    fn name_unknown(&mut self, name: &str, bare: &str, known: &[&str], prefixes: &[&str]) {
+        if is_foreign(name) || prefixes.is_empty() {
+            return;
+        }
+        let ours = prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let near = nearest(bare, known);
+        let nearly = near.filter(|near| is_nearly(bare, near));
+        let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+        match nearly {
+            Some(near) if !ours => {
+                self.warn(name, &format!("is not a setting and has no effect; did you mean {near}?"))
+            }
+            None if ours && is_common(name) => self.warn(name, "is not a setting and has no effect"),
+            _ if ours => self.mistake(name, &format!("is not a setting{hint}")),
+            _ => {}
         }
     }
 
@@ -197,7 +234,7 @@ impl Env {
         let path = PathBuf::from(value.expose_secret());
         // A file that is not there yet may come later, and is watched from the beginning.
         self.files.insert(path.clone());
-        let problem = match file::read(&path) {
+        let problem = match file::read(&path, file::VALUE_MOST) {
             Ok(Some(held)) => {
                 if held.open_to_all {
                     self.warn(name, "names a file that every user of this machine can read; make it 0600 or 0640");
@@ -214,13 +251,36 @@ impl Env {
         None
     }
 
+    /// The text of the file that the setting names, watched as one that holds a setting is; `None` when the setting is not
+    /// given, or after naming what is wrong.
+    pub fn named_file(&mut self, var: &Var) -> Option<String> {
+        let Found { name, value, .. } = self.value(var)?;
+        let path = PathBuf::from(value.expose_secret());
+        self.files.insert(path.clone());
+        let problem = match file::read(&path, file::NAMED_MOST) {
+            Ok(Some(held)) => {
+                if let Some(part) = &mut self.part {
+                    part.update(held.text.expose_secret().as_bytes());
+                }
+                return Some(held.text.expose_secret().to_owned());
+            }
+            Ok(None) => format!("{} is empty or not there", path.display()),
+            Err(problem) => problem,
+        };
+        self.mistake(&name, &format!("cannot be used: {problem}"));
+        None
+    }
+
     fn record(&mut self, var: &Var, found: &Found) {
         let text = found.value.expose_secret();
         let shown =
             if var.secret { format!("fingerprint {}", secret::fingerprint(text.as_bytes())) } else { text.to_owned() };
+        if let Some(part) = &mut self.part {
+            [found.name.as_bytes(), b"\0", text.as_bytes(), b"\0"].into_iter().for_each(|piece| part.update(piece));
+        }
         if !self.effective.iter().any(|e| e.name == found.name) {
-            let (name, file) = (found.name.clone(), found.file.clone());
-            self.effective.push(Effective { name, shown, origin: found.origin, file });
+            let (name, file, value) = (found.name.clone(), found.file.clone(), Digest::of_text(text));
+            self.effective.push(Effective { name, shown, origin: found.origin, file, value });
         }
     }
 }

@@ -7,8 +7,10 @@ use std::time::SystemTime;
 
 use secrecy::SecretString;
 
-/// Largest file, in bytes: a wrong path must not swallow a disk.
-const MOST: u64 = 256 * 1024;
+/// Largest file that holds a value, in bytes: a wrong path must not swallow a disk.
+pub(super) const VALUE_MOST: u64 = 256 * 1024;
+/// Largest file that a value names, such as a bundle of certificates.
+pub(super) const NAMED_MOST: u64 = 2 * 1024 * 1024;
 /// How often a file that keeps changing is read again before it is refused.
 const LOOKS: u32 = 5;
 
@@ -22,8 +24,8 @@ pub(super) struct Held {
 }
 
 /// Reads the file; `None` when it holds nothing or is not there.
-pub(super) fn read(path: &Path) -> Result<Option<Held>, String> {
-    let Some((bytes, meta)) = stable(path)? else { return Ok(None) };
+pub(super) fn read(path: &Path, most: u64) -> Result<Option<Held>, String> {
+    let Some((bytes, meta)) = stable(path, most)? else { return Ok(None) };
     let text = decode(bytes).map_err(|problem| format!("{} {problem}", path.display()))?;
     let text = tidied(&text);
     let open_to_all = meta.permissions().mode() & 0o004 != 0;
@@ -31,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Held>, String> {
 }
 
 /// The whole file as two looks in a row have seen it: what is being written at this moment is not taken for the value.
-fn stable(path: &Path) -> Result<Option<(Vec<u8>, Metadata)>, String> {
+fn stable(path: &Path, most: u64) -> Result<Option<(Vec<u8>, Metadata)>, String> {
     let failed = |error: &std::io::Error| format!("{} ({})", path.display(), error.kind());
     let mut seen: Option<(Vec<u8>, Option<SystemTime>)> = None;
     for _ in 0..LOOKS {
@@ -40,8 +42,8 @@ fn stable(path: &Path) -> Result<Option<(Vec<u8>, Metadata)>, String> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(&error)),
         };
-        if meta.len() > MOST {
-            return Err(format!("{} is larger than {MOST} bytes", path.display()));
+        if meta.len() > most {
+            return Err(format!("{} is larger than {most} bytes", path.display()));
         }
         let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
         let look = (bytes, meta.modified().ok());

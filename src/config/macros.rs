@@ -28,17 +28,18 @@
 /// `NAME("", "x"; or(&["OTHER_NAME"]))`, `NAME_NEXT(secret; after("NAME"))`. A reader is a function of the environment and the
 /// variable that answers `None` after naming what is wrong ([`read`](crate::config::read) holds the usual ones); every
 /// setting is read before any failure counts, so one start names them all. A field that is not one setting is given as
-/// `with field: Type = reader;` with a reader of the environment alone.
+/// `..field: Type = reader;` with a reader of the environment alone.
 ///
 /// It makes the struct with public fields, one `Var` constant per setting under the setting's own name, `Settings::VARS` and
-/// `Settings::parse`. What depends on several settings is checked by the wing after `parse`.
+/// `Settings::parse`. Where what is read depends on what was read before, `vars LIST { NAME(default, sample), "meaning"; }` makes
+/// the constants and a list of them alone. What depends on several settings is checked by the wing after `parse`.
 #[macro_export]
 macro_rules! settings {
     (
         $(#[$attribute:meta])*
         $vis:vis struct $settings:ident {
             $($field:ident : $type:ty = $name:ident ( $($var:tt)* ), $reader:expr, $doc:literal;)*
-            $(with $part:ident : $part_type:ty = $part_reader:expr;)*
+            $(.. $part:ident : $part_type:ty = $part_reader:expr;)*
         }
     ) => {
         $(
@@ -70,6 +71,15 @@ macro_rules! settings {
                 Some(Self { $($field: $field?,)* $($part: $part?,)* })
             }
         }
+    };
+    ($vis:vis vars $list:ident { $($name:ident ( $($var:tt)* ), $doc:literal;)* }) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`")]
+            $vis const $name: $crate::config::var::Var = $crate::settings!(@var $name, $doc, $($var)*);
+        )*
+
+        #[doc = "Each of these settings, in the order of the sample file."]
+        $vis const $list: &[&$crate::config::var::Var] = &[$(&$name),*];
     };
     (@var $name:ident, $doc:literal, secret $($more:literal)? $(; $($method:ident($($argument:tt)*)),+)?) => {
         $crate::config::var::Var::secret(stringify!($name), $doc)

@@ -1,8 +1,10 @@
 //! What is wrong with a configuration, and what took effect of one that is right.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+
+use aws_lc_rs::digest;
 
 /// One thing wrong with the configuration: the variable, and what is wrong and what would be right. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct Effective {
     pub origin: &'static str,
     /// The file that holds the value, where one does.
     pub file: Option<PathBuf>,
+    /// The value as it can be compared.
+    pub value: Digest,
 }
 
 /// What a successful reading leaves besides the settings themselves.
@@ -55,6 +59,39 @@ pub struct Reading {
     pub warnings: Vec<Mistake>,
     /// Files that were read, to be watched for change.
     pub files: BTreeSet<PathBuf>,
+    pub(super) parts: BTreeMap<String, Digest>,
+}
+
+impl Reading {
+    /// Whether none of the settings of these parts ([`Env::part`](super::env::Env::part)) was another one in `before`.
+    #[must_use]
+    pub fn is_same(&self, before: &Self, parts: &[&str]) -> bool {
+        parts.iter().all(|part| self.parts.get(*part) == before.parts.get(*part))
+    }
+}
+
+/// What some settings are, to be compared and not to be shown: it is made of secrets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub(super) fn of_text(text: &str) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(text.as_bytes());
+        Self::of(context)
+    }
+
+    pub(super) fn of(read: digest::Context) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(read.finish().as_ref());
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
 }
 
 /// What took effect, for `check` and the console.

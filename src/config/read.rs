@@ -160,6 +160,11 @@ fn odd(text: &str) -> Option<&'static str> {
     if text.contains('\n') {
         return Some("holds more than one line");
     }
+    if text.len() > 1
+        && (text.starts_with('"') && text.ends_with('"') || text.starts_with('\'') && text.ends_with('\''))
+    {
+        return Some("is in quotes, which would belong to it; remove them");
+    }
     if text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']) {
         return Some("begins or ends with a space or a tab; remove it");
     }

@@ -86,3 +86,14 @@ pub(super) fn is_foreign(name: &str) -> bool {
         || name.contains("_SERVICE_PORT_")
         || name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP"))
 }
+
+/// Whether the name begins as names of many other programs do, too (`SESSION_SECRET`, `ADMIN_PASSWORD`).
+pub(super) fn is_common(name: &str) -> bool {
+    const COMMON: [&str; 7] = ["SESSION_", "TOKEN_", "LOGIN_", "LOGOUT_", "STORE_", "ADMIN_", "ACCOUNTS_"];
+    COMMON.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether this is the other name with a slip of the finger in it.
+pub(super) fn is_nearly(word: &str, known: &str) -> bool {
+    word.len() > 5 && strsim::normalized_damerau_levenshtein(word, known) >= 0.8
+}

@@ -32,7 +32,8 @@ pub const SECRET_NEXT: Var = Var::secret(
     "WIDGET_WEBCHAT_SECRET_NEXT",
     "The other secret of the same channel while secrets are rotated: used as soon as the first is refused.",
 )
-.or(&["WEBCHAT_SECRET_NEXT"]);
+.or(&["WEBCHAT_SECRET_NEXT"])
+.after("WIDGET_WEBCHAT_SECRET");
 /// Origins the token is for.
 pub const TRUSTED_ORIGINS: Var = Var::new(
     "WIDGET_TRUSTED_ORIGINS",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::secret::{Encoding, fingerprint};
 use crate::config::env::{Env, Var};
+use crate::jose::pem;
 use crate::jose::signer::{Algorithm, HeaderOptions, Signer};
 
 /// The shared secret of a symmetric algorithm.
@@ -39,12 +40,14 @@ pub const PRIVATE_KEY: Var = Var::secret(
 pub const PRIVATE_KEY_NEXT: Var = Var::secret(
     "WIDGET_PRIVATE_KEY_NEXT",
     "PEM private key that will sign after the next rotation: published in the key set, never used to sign.",
-);
+)
+.after("WIDGET_PRIVATE_KEY");
 /// The private key that signed before.
 pub const PRIVATE_KEY_PREVIOUS: Var = Var::secret(
     "WIDGET_PRIVATE_KEY_PREVIOUS",
     "PEM private key that signed before the last rotation: stays published until its last token has ended.",
-);
+)
+.after("WIDGET_PRIVATE_KEY");
 /// The algorithm.
 pub const ALGORITHM: Var = Var::new(
     "WIDGET_ALGORITHM",
@@ -116,7 +119,12 @@ pub fn read_secret(env: &mut Env, policy: KeyPolicy<'_>, what: &str, least: usiz
     let text = env.secret(policy.secret)?;
     let name = env.name_of(policy.secret);
     let Ok(bytes) = encoding.decode(&text).map_err(|problem| {
-        env.mistake(&name, &format!("{problem}; the preset expects it so, SECRET_ENCODING changes that"));
+        let setting = env.name_of(&SECRET_ENCODING);
+        let hint = other_alphabet(encoding, &text).map_or_else(
+            || format!("the preset expects it so, {setting} changes that"),
+            |other| format!("it is {other}; if the vendor's console writes it so, set {setting}={other}"),
+        );
+        env.mistake(&name, &format!("{problem}; {hint}"));
     }) else {
         return None;
     };
@@ -261,7 +269,8 @@ fn check_strength(env: &mut Env, name: &str, bytes: usize, what: &str, least: us
         env.warn(name, &format!("is {bytes} bytes, weaker than the {least} that {what} asks for"));
         return Some(());
     }
-    let remedy = "ask the vendor for a longer one, or set WIDGET_ALLOW_WEAK_SECRET=true if it issues none";
+    let setting = env.name_of(&ALLOW_WEAK);
+    let remedy = format!("ask the vendor for a longer one, or set {setting}=true if it issues none");
     env.mistake(
         name,
         &format!("decodes to {bytes} bytes; {what} needs at least {least} (RFC 7518 section 3.2): {remedy}"),
@@ -270,13 +279,18 @@ fn check_strength(env: &mut Env, name: &str, bytes: usize, what: &str, least: us
 }
 
 fn read_pem(env: &mut Env, var: &Var, algorithm: Algorithm, options: &HeaderOptions) -> Option<Signer> {
-    let pem: SecretString = env.secret_lines(var)?;
-    let bytes = SecretSlice::from(pem.expose_secret().as_bytes().to_vec());
-    match Signer::new(algorithm, &bytes, options) {
-        Ok(signer) => Some(signer),
-        Err(problem) => {
-            env.mistake_in(var, &problem.to_string());
-            None
-        }
-    }
+    let text = env.secret_lines(var)?;
+    let key = pem::private_key(&text).map_err(|problem| env.mistake_in(var, &problem.to_string())).ok()?;
+    let bytes = SecretSlice::from(key.expose_secret().as_bytes().to_vec());
+    Signer::new(algorithm, &bytes, options).map_err(|problem| env.mistake_in(var, &problem.to_string())).ok()
+}
+
+/// The alphabet of base64 that the secret is written in, where it is not the one that is expected.
+fn other_alphabet(expected: Encoding, text: &SecretString) -> Option<Encoding> {
+    let other = match expected {
+        Encoding::Base64 => Encoding::Base64Url,
+        Encoding::Base64Url => Encoding::Base64,
+        _ => return None,
+    };
+    other.decode(text).ok().map(|_| other)
 }

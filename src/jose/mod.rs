@@ -4,4 +4,5 @@ pub mod digest;
 pub mod jwks;
 pub mod jws;
 pub mod keyring;
+pub mod pem;
 pub mod signer;

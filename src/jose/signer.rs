@@ -157,8 +157,8 @@ pub enum KeyError {
     #[error("is not a PEM private key (PKCS#8, PKCS#1 or SEC1, unencrypted)")]
     NotPem,
     /// A private key of another kind than the algorithm needs.
-    #[error("is not a key for {0}{1}")]
-    WrongKind(&'static str, &'static str),
+    #[error("is not a key for {0}{1}: it is {2}")]
+    WrongKind(&'static str, &'static str, &'static str),
     /// An RSA key shorter than RFC 7518 section 3.3 requires.
     #[error("is an RSA key of {0} bits; at least 2048 are required")]
     ShortRsa(usize),
@@ -290,8 +290,8 @@ impl Key {
             Scheme::Rsa { padding } => Self::rsa(&private_der(bytes)?, *padding, algorithm.name()),
             Scheme::Ecdsa { algorithm: curve, curve: label } => {
                 let der = private_der(bytes)?;
-                let wrong =
-                    |_| KeyError::WrongKind(algorithm.name(), if *label == "P-256" { " (P-256)" } else { " (P-384)" });
+                let curve_name = if *label == "P-256" { " (P-256)" } else { " (P-384)" };
+                let wrong = |_| KeyError::WrongKind(algorithm.name(), curve_name, kind_of(&der));
                 signature::EcdsaKeyPair::from_private_key_der(curve, der.secret_der())
                     .map(Box::new)
                     .map(Self::Ecdsa)
@@ -300,7 +300,8 @@ impl Key {
             Scheme::Ed25519 => {
                 let der = private_der(bytes)?;
                 let pair = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_der());
-                pair.map(Box::new).map(Self::Ed25519).map_err(|_| KeyError::WrongKind(algorithm.name(), " (Ed25519)"))
+                let wrong = |_| KeyError::WrongKind(algorithm.name(), " (Ed25519)", kind_of(&der));
+                pair.map(Box::new).map(Self::Ed25519).map_err(wrong)
             }
         }
     }
@@ -310,7 +311,7 @@ impl Key {
             PrivateKeyDer::Pkcs1(der) => rsa::KeyPair::from_der(der.secret_pkcs1_der()),
             other => rsa::KeyPair::from_pkcs8(other.secret_der()),
         };
-        let pair = pair.map_err(|_| KeyError::WrongKind(name, " (RSA of at least 2048 bits)"))?;
+        let pair = pair.map_err(|_| KeyError::WrongKind(name, " (RSA of at least 2048 bits)", kind_of(der)))?;
         let bits = pair.public_modulus_len() * 8;
         if bits < 2048 {
             return Err(KeyError::ShortRsa(bits));
@@ -346,6 +347,21 @@ impl Key {
         jwk["alg"] = Value::from(algorithm.name());
         jwk["kid"] = Value::from(b64(thumbprint.as_ref()));
         Some(jwk)
+    }
+}
+
+/// What a private key is, for the operator who gave another one.
+fn kind_of(der: &PrivateKeyDer<'_>) -> &'static str {
+    let bytes = der.secret_der();
+    let on = |curve| signature::EcdsaKeyPair::from_private_key_der(curve, bytes).is_ok();
+    match () {
+        () if on(&signature::ECDSA_P256_SHA256_FIXED_SIGNING) => "an EC key on P-256",
+        () if on(&signature::ECDSA_P384_SHA384_FIXED_SIGNING) => "an EC key on P-384",
+        () if on(&signature::ECDSA_P521_SHA512_FIXED_SIGNING) => "an EC key on P-521",
+        () if on(&signature::ECDSA_P256K1_SHA256_FIXED_SIGNING) => "an EC key on secp256k1",
+        () if signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).is_ok() => "an Ed25519 key",
+        () if matches!(der, PrivateKeyDer::Pkcs1(_)) || rsa::KeyPair::from_pkcs8(bytes).is_ok() => "an RSA key",
+        () => "of a kind that is not known here",
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::UnixTime;
 use crate::config::env::{Env, Var};
+use crate::config::read::names;
 use crate::session::Session;
 use crate::session::identity::{Identity, Subject, email_domain};
 
@@ -80,7 +81,7 @@ impl Policy {
             env.mistake_in(&EMAIL_DOMAINS, "takes plain domains such as example.org");
         }
         let policy = Self {
-            groups: env.list(&REQUIRED_GROUPS),
+            groups: names(env, &REQUIRED_GROUPS).unwrap_or_default(),
             verified_email: env.flag(&REQUIRE_VERIFIED_EMAIL),
             email_domains: domains.iter().map(|d| d.to_ascii_lowercase()).collect(),
             max_session_age: env.duration(&MAX_SESSION_AGE),

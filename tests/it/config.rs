@@ -144,7 +144,7 @@ fn a_placeholder_is_no_secret() {
 /// T-7.
 #[test]
 fn no_two_settings_share_a_secret() {
-    let same = settings(&BEHIND_PROXY, &[("FORWARDED_PROOF_SECRET_NEXT", crate::kit::PROOF)]);
+    let same = settings(&BEHIND_PROXY, &[("AUDIT_KEY", crate::kit::PROOF)]);
     assert!(mistakes(&same).contains("has the same value as FORWARDED_PROOF_SECRET"));
     let crossed = settings(&BEHIND_PROXY, &[("FORWARDED_PROOF_SECRET", SECRET)]);
     assert!(mistakes(&crossed).contains("has the same value as"));
@@ -288,6 +288,100 @@ fn an_ambiguous_line_of_an_environment_file_is_named_and_never_cut() {
     }
 }
 
+#[test]
+fn a_list_can_hold_items_with_commas() {
+    let groups = |text: &str| read(&settings(&BEHIND_PROXY, &[("WIDGET_REQUIRED_GROUPS", text)]));
+    let names = ["CN=Chat_Staff,OU=Groups,DC=hospital,DC=test", "CN=Doctors,OU=Groups,DC=hospital,DC=test"];
+    let json = format!("[\"{}\", \"{}\"]", names[0], names[1]);
+    assert_eq!(groups(&json).unwrap().widgets[0].policy.groups, names);
+    assert_eq!(groups(&names.join("\n")).unwrap().widgets[0].policy.groups, names);
+    assert_eq!(groups("patients, staff").unwrap().widgets[0].policy.groups, ["patients", "staff"]);
+    assert_eq!(groups("CN=Chat_Staff").unwrap().widgets[0].policy.groups, ["CN=Chat_Staff"]);
+    for wrong in [names[0], "staff,OU=Groups", "cn = x, dc = y"] {
+        let text = groups(wrong).unwrap_err().to_string();
+        assert!(text.contains("WIDGET_REQUIRED_GROUPS: ") && text.contains("JSON array"), "{wrong}: {text}");
+    }
+    assert!(groups("[1, 2]").unwrap_err().to_string().contains("is not one of texts"));
+}
+
+#[test]
+fn a_secret_is_taken_as_editors_and_manifests_leave_it_or_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let of = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        read(&settings(&BEHIND_PROXY, &[("WIDGET_SECRET", ""), ("WIDGET_SECRET_FILE", path.to_str().unwrap())]))
+    };
+    let fingerprint = of(SECRET.as_bytes()).unwrap().widgets[0].keyring().unwrap().fingerprint.clone();
+    for (before, after) in [("\u{FEFF}", ""), ("", "\n\n"), ("\n", "\r\n\r\n"), ("", "\n \t\n"), ("\u{FEFF}\r\n", "\n")]
+    {
+        let config = of(format!("{before}{SECRET}{after}").as_bytes()).unwrap();
+        assert_eq!(config.widgets[0].keyring().unwrap().fingerprint, fingerprint, "{before:?} {after:?}");
+    }
+    let wide: Vec<u8> = [0xFF, 0xFE].into_iter().chain(SECRET.bytes().flat_map(|byte| [byte, 0])).collect();
+    for (bytes, word) in [
+        (format!("{SECRET} ").into_bytes(), "space or a tab"),
+        (format!("\t{SECRET}").into_bytes(), "space or a tab"),
+        (format!("{SECRET}\n{SECRET}").into_bytes(), "more than one line"),
+        (format!("{SECRET}\u{200B}").into_bytes(), "invisible character"),
+        (format!("{SECRET}\u{A0}").into_bytes(), "invisible character"),
+        (format!("\"{SECRET}\"").into_bytes(), "in quotes"),
+        (wide, "UTF-16"),
+        (vec![0xC3, 0x28], "not UTF-8"),
+    ] {
+        let text = of(&bytes).unwrap_err().to_string();
+        assert!(text.contains("WIDGET_SECRET") && text.contains(word), "{word}: {text}");
+        assert!(!text.contains(SECRET), "and not shown");
+    }
+}
+
+#[test]
+fn base64_in_the_other_alphabet_is_said_with_the_setting_that_changes_it() {
+    let standard = "++++////c29tZS1tZWRjaGF0LXNlY3JldC1vZi0zMi1ieXRl";
+    let vars = [
+        ("WIDGETS", "clinic"),
+        ("WIDGET_PRESET", ""),
+        ("WIDGET_SECRET", ""),
+        ("WIDGET_CLINIC_PRESET", "medchat"),
+        ("WIDGET_CLINIC_SECRET", standard),
+    ];
+    let text = mistakes(&settings(&BEHIND_PROXY, &vars));
+    assert!(text.contains("WIDGET_CLINIC_SECRET: the value is not base64url; it is base64"), "{text}");
+    assert!(text.contains("set WIDGET_CLINIC_SECRET_ENCODING=base64"), "{text}");
+}
+
+fn warned(changes: &[(&str, &str)], name: &str, word: &str) -> bool {
+    let warnings = read(&settings(&BEHIND_PROXY, changes)).unwrap().reading.warnings;
+    warnings.iter().any(|warning| warning.variable == name && warning.problem.contains(word))
+}
+
+#[test]
+fn what_works_and_is_hardly_meant_is_pointed_out() {
+    assert!(warned(&[("PUBLIC_URL", "")], "PUBLIC_URL", "is not set"));
+    assert!(warned(&[("PUBLIC_URL", ""), ("PUBLIC_URI", "https://x.org")], "PUBLIC_URI", "did you mean PUBLIC_URL?"));
+    assert!(warned(&[("PUBLIC_URL", "http://www.example.org/chat")], "PUBLIC_URL", "plain http"));
+    assert!(!warned(&[("PUBLIC_URL", "http://127.0.0.1:8080")], "PUBLIC_URL", ""));
+    assert!(warned(&[("ALLOWED_ORIGINS", "http://app.example.org")], "ALLOWED_ORIGINS", "plain http"));
+    assert!(warned(&[("ADMIN_LISTEN", "0.0.0.0:9090")], "ADMIN_LISTEN", "every address"));
+    assert!(warned(&[("WIDGET_LIFETIME", "120")], "WIDGET_LIFETIME", "read as 2m"));
+    assert!(!warned(&[("WIDGET_LIFETIME", "2m")], "WIDGET_LIFETIME", "unit"));
+    let mut vars = settings(&BEHIND_PROXY, &[]);
+    vars.push(("WIDGET_AUDIENCE".to_owned(), String::new()));
+    let warnings = read(&vars).unwrap().reading.warnings;
+    assert!(warnings.iter().any(|w| w.variable == "WIDGET_AUDIENCE" && w.problem.contains("set to nothing")));
+}
+
+#[test]
+fn names_of_other_programs_never_stop_the_start() {
+    for name in ["SESSION_SECRET", "SESSION_DRIVER", "ADMIN_PASSWORD", "TOKEN_KEY", "LOGIN_URL", "STORE_NAME_PREFIX_X"]
+    {
+        assert!(warned(&[(name, "x")], name, "is not a setting"), "{name}");
+    }
+    let links = ["WIDGET_PORT", "UPSTREAM_SERVICE_HOST", "SESSION_STORE_PORT_6379_TCP", "AUDIT_SERVICE_PORT"];
+    let vars: Vec<(&str, &str)> = links.iter().map(|name| (*name, "tcp://10.0.0.1:80")).collect();
+    read(&settings(&BEHIND_PROXY, &vars)).unwrap();
+}
+
 proptest! {
     #[test]
     fn no_environment_file_brings_the_reader_down(text in ".{0,200}") {
@@ -309,8 +403,27 @@ proptest! {
     #[test]
     fn no_settings_bring_the_reader_down(values in proptest::collection::vec(".{0,30}", 12)) {
         let names = ["WIDGET_PRESET", "WIDGET_SECRET", "WIDGET_CLAIMS", "SESSION_SOURCES", "PUBLIC_URL", "LISTEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "WIDGET_LIFETIME", "FORWARDED_CONVENTION", "WIDGETS", "UPSTREAM_SESSION_URL"];
-        let (clock, _) = countersign::base::clock::Clock::manual(crate::kit::START);
         let vars: Vec<(String, String)> = names.iter().map(|n| (*n).to_owned()).zip(values).collect();
-        let _ = countersign::app::config::Config::read(Env::new(vars), &clock);
+        let _ = countersign::app::config::Config::read(Env::new(vars), &countersign::base::clock::Clock::manual(crate::kit::START).0);
+    }
+}
+
+/// AZ-1.
+#[tokio::test]
+async fn a_group_that_is_a_distinguished_name_is_compared_whole() {
+    let staff = "CN=Chat_Staff,OU=Groups,DC=hospital,DC=test";
+    let required = format!("[\"{staff}\"]");
+    for separator in [";", "|", " ; "] {
+        let house = crate::kit::House::behind_proxy(&[
+            ("WIDGET_REQUIRED_GROUPS", &required),
+            ("FORWARDED_GROUPS_SEPARATOR", separator),
+        ]);
+        let status = async |group: &str| {
+            let groups = format!("CN=Everybody,OU=Groups,DC=hospital,DC=test{separator}{group}");
+            house.ask(crate::kit::visit("/token", "alice").header("x-forwarded-groups", groups)).await.status
+        };
+        assert_eq!(status(staff).await, http::StatusCode::OK, "{separator}");
+        let others = "CN=Cleaning,OU=Groups,DC=hospital,DC=test";
+        assert_eq!(status(others).await, http::StatusCode::FORBIDDEN, "{separator}");
     }
 }

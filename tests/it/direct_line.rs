@@ -297,12 +297,11 @@ async fn rotation_interrupts_nobody() {
 async fn what_cannot_work_stops_the_start() {
     let stage = Stage::set().await;
     let base = stage.base();
-    let wrong: [&[(&str, &str)]; 11] = [
+    let wrong: [&[(&str, &str)]; 10] = [
         &[("WIDGET_WEBCHAT_SECRET", "")],
         &[("WIDGET_WEBCHAT_SECRET", "short")],
         &[("WIDGET_WEBCHAT_SECRET", "with blanks in the middle of it")],
         &[("WIDGET_WEBCHAT_SECRET", "undefined")],
-        &[("WIDGET_WEBCHAT_SECRET_NEXT", SECRET)],
         &[("WIDGET_DIRECTLINE_ENDPOINT", "https://directline.example.org")],
         &[("WIDGET_CONNECTOR_CONCURRENCY", "0")],
         &[("WIDGET_CONNECTOR_DEADLINE", "0s")],

@@ -222,6 +222,53 @@ fn a_key_of_another_kind_than_its_algorithm_does_not_start() {
 }
 
 #[test]
+fn a_key_that_is_something_else_is_said_to_be_that() {
+    let key = pem("ES256");
+    let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let as_a = |label: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    let half = key.lines().take(2).collect::<Vec<_>>().join("\n");
+    for (text, word) in [
+        (as_a("PUBLIC KEY"), "is a public key"),
+        (as_a("CERTIFICATE"), "is a certificate"),
+        (as_a("ENCRYPTED PRIVATE KEY"), "passphrase"),
+        (as_a("OPENSSH PRIVATE KEY"), "OpenSSH"),
+        (format!("{key}{}", pem("ES256")), "several private keys"),
+        ("{\"kty\":\"EC\"}".to_owned(), "JWK"),
+        (half, "breaks off"),
+        (body.clone(), "is not a PEM private key"),
+        (pem("ES384"), "it is an EC key on P-384"),
+        (pem("EdDSA"), "it is an Ed25519 key"),
+        (pem("RS256"), "it is an RSA key"),
+    ] {
+        let mut vars = userinfo("ES256", &text);
+        for (name, _) in &mut vars {
+            *name = name.replace("WIDGET_", "WIDGET_CLINIC_");
+        }
+        vars.push(("WIDGETS".to_owned(), "clinic".to_owned()));
+        let said = mistakes(&vars);
+        assert!(said.contains("WIDGET_CLINIC_PRIVATE_KEY: ") && said.contains(word), "{word}: {said}");
+        assert!(!said.contains(&body), "and not shown");
+    }
+}
+
+#[test]
+fn a_private_key_is_taken_as_manifests_and_variables_of_one_line_leave_it() {
+    let key = pem("ES256");
+    let plain = crate::kit::read(&userinfo("ES256", &key)).unwrap().widgets[0].keyring().unwrap().fingerprint.clone();
+    let indented = key.lines().map(|line| format!("    {line}\t")).collect::<Vec<_>>().join("\r\n");
+    for text in [
+        key.trim_end().replace('\n', "\\n"),
+        key.replace('\n', " "),
+        key.replace('\n', "\r\n"),
+        format!("\u{FEFF}\n\n{key}\n\n"),
+        indented,
+    ] {
+        let config = crate::kit::read(&userinfo("ES256", &text)).unwrap();
+        assert_eq!(config.widgets[0].keyring().unwrap().fingerprint, plain, "{text:?}");
+    }
+}
+
+#[test]
 fn a_key_given_for_the_wrong_family_is_pointed_out() {
     let mut vars = userinfo("HS256", "");
     vars.push(("WIDGET_PRIVATE_KEY".to_owned(), pem("ES256")));

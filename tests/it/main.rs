@@ -40,6 +40,7 @@ mod pseudonym;
 mod publisher;
 mod reasons;
 mod records;
+mod reload;
 mod routes;
 mod samples;
 mod script;

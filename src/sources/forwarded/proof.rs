@@ -19,7 +19,8 @@ pub const PROOF_SECRET: Var = Var::secret(
 pub const PROOF_SECRET_NEXT: Var = Var::secret(
     "FORWARDED_PROOF_SECRET_NEXT",
     "A second accepted proof secret, for the time in which the proxy is being switched over.",
-);
+)
+.after("FORWARDED_PROOF_SECRET");
 /// The header that carries it.
 pub const PROOF_HEADER: Var = Var::new(
     "FORWARDED_PROOF_HEADER",

@@ -1,0 +1,214 @@
+//! A change of files: read, checked, and in force at once; said what it did; and nothing done that it did not ask for.
+
+use std::fs;
+use std::path::Path;
+
+use countersign::app::changes::between;
+use countersign::app::config::Config;
+use countersign::app::{App, ReadConfig, reload};
+use countersign::base::clock::Clock;
+use countersign::config::env::Env;
+use countersign::jose::signer::{Algorithm, generate_pem};
+use http::{Request, StatusCode};
+use serde_json::Value;
+
+use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, START, jose, page, read, settings, visit};
+
+const OTHER: &str = "w7Lq2Zs9Xc4Vb6Nm1Kj8Hg5Fd3Sa0Po2";
+
+fn rereading(vars: &[(String, String)]) -> ReadConfig {
+    let vars = vars.to_vec();
+    Box::new(move || Config::read(Env::new(vars.clone()), &Clock::manual(START).0))
+}
+
+/// A folder with one file per setting, and the settings that name them.
+struct Files {
+    folder: tempfile::TempDir,
+    vars: Vec<(String, String)>,
+}
+
+impl Files {
+    fn of(base: &[(String, String)], names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vars: Vec<(String, String)> = base.to_vec();
+        vars.retain(|(name, _)| !names.contains(&name.as_str()));
+        for name in names {
+            vars.push((format!("{name}_FILE"), folder.path().join(name).display().to_string()));
+        }
+        Self { folder, vars }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.folder.path().join(name)).unwrap();
+    }
+
+    async fn reload(&self, house: &House) -> bool {
+        reload(&house.app.state, &rereading(&self.vars)).await.is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_reload_opens_no_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.jsonl");
+    let vars = settings(&BEHIND_PROXY, &[("AUDIT_LOG", log.to_str().unwrap())]);
+    let app = App::new(read(&vars).unwrap(), &Clock::manual(START).0).unwrap();
+    fs::remove_file(&log).unwrap();
+    assert!(reload(&app.state, &rereading(&vars)).await.is_some());
+    assert!(!log.exists(), "the reload has opened the log again");
+}
+
+fn with_bearer(audience: &str) -> Vec<(String, String)> {
+    settings(
+        &BEHIND_PROXY,
+        &[
+            ("SESSION_SOURCES", "bearer,upstream,forwarded"),
+            ("BEARER_ISSUER", "http://127.0.0.1:9"),
+            ("BEARER_AUDIENCE", audience),
+            ("UPSTREAM_SESSION_URL", "http://127.0.0.1:9/me"),
+            ("UPSTREAM_SESSION_COOKIES", "sid"),
+        ],
+    )
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_holds_up_nothing_else() {
+    let house = House::of(&with_bearer("chat"));
+    let mut changed = with_bearer("other");
+    changed.retain(|(name, _)| name != "FORWARDED_PROOF_SECRET");
+    changed.push(("FORWARDED_PROOF_SECRET".to_owned(), OTHER.to_owned()));
+    assert!(reload(&house.app.state, &rereading(&changed)).await.is_some());
+    assert_eq!(token_with(&house, PROOF).await, StatusCode::UNAUTHORIZED, "the leaked secret is out of use");
+}
+
+#[test]
+fn a_reload_says_of_each_setting_whether_it_took_effect() {
+    let reading = |more: &[(&str, &str)]| read(&settings(&BEHIND_PROXY, more)).unwrap().reading;
+    let before = reading(&[]);
+    assert!(between(&before, &reading(&[])).is_empty());
+    let now = reading(&[("FORWARDED_PROOF_SECRET", OTHER), ("RATE_LIMIT_VISITOR", "1/m"), ("TOKEN_METHODS", "POST")]);
+    let said: Vec<(String, bool)> =
+        between(&before, &now).into_iter().map(|change| (change.setting, change.took_effect)).collect();
+    let expected = [("FORWARDED_PROOF_SECRET", true), ("RATE_LIMIT_VISITOR", false), ("TOKEN_METHODS", true)];
+    assert_eq!(said, expected.map(|(name, took)| (name.to_owned(), took)));
+}
+
+async fn token_with(house: &House, proof: &str) -> StatusCode {
+    let request = page("/token").header("x-forwarded-user", "alice").header("x-countersign-proof", proof);
+    house.ask(request).await.status
+}
+
+/// K-2.
+#[tokio::test]
+async fn a_leaked_proof_is_retired_with_files_alone() {
+    let files = Files::of(&settings(&BEHIND_PROXY, &[]), &["FORWARDED_PROOF_SECRET", "FORWARDED_PROOF_SECRET_NEXT"]);
+    files.write("FORWARDED_PROOF_SECRET", PROOF);
+    let house = House::of(&files.vars);
+    let accepted =
+        async || (token_with(&house, PROOF).await.is_success(), token_with(&house, OTHER).await.is_success());
+    assert_eq!(accepted().await, (true, false), "no next secret is a legal state");
+    files.write("FORWARDED_PROOF_SECRET_NEXT", OTHER);
+    assert!(files.reload(&house).await);
+    assert_eq!(accepted().await, (true, true), "both, while the proxy is switched over");
+    files.write("FORWARDED_PROOF_SECRET", OTHER);
+    assert!(files.reload(&house).await, "next is in its place already");
+    assert_eq!(accepted().await, (false, true), "the leaked one is out of use");
+    files.write("FORWARDED_PROOF_SECRET_NEXT", "\n");
+    assert!(files.reload(&house).await, "emptied");
+    files.remove("FORWARDED_PROOF_SECRET_NEXT");
+    assert!(files.reload(&house).await, "removed");
+    assert_eq!(accepted().await, (false, true));
+    files.write("FORWARDED_PROOF_SECRET", "");
+    assert!(!files.reload(&house).await, "but the secret itself must be there");
+}
+
+/// K-2.
+#[tokio::test]
+async fn a_private_key_is_rotated_with_files_alone() {
+    const NAMES: [&str; 3] = ["WIDGET_PRIVATE_KEY", "WIDGET_PRIVATE_KEY_NEXT", "WIDGET_PRIVATE_KEY_PREVIOUS"];
+    let pem = || generate_pem(Algorithm::named("ES256").unwrap()).unwrap();
+    let (first, second) = (pem(), pem());
+    let base = [
+        ("WIDGET_PRESET", "userinfo"),
+        ("WIDGET_AUDIENCE", "chat"),
+        ("WIDGET_ALGORITHM", "ES256"),
+        ("WIDGET_SECRET", ""),
+        ("RATE_LIMIT_VISITOR", "off"),
+    ];
+    let files = Files::of(&settings(&BEHIND_PROXY, &base), &NAMES);
+    files.write(NAMES[0], &first);
+    let house = House::of(&files.vars);
+    let published = async || {
+        let set: Value = house.ask(Request::get("/.well-known/jwks.json")).await.json();
+        set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let signing = async || jose(&house.ask(visit("/token", "alice")).await.token())["kid"].as_str().unwrap().to_owned();
+    let old = signing().await;
+    files.write(NAMES[1], &second);
+    assert!(files.reload(&house).await, "the next key is announced");
+    assert_eq!((published().await.len(), signing().await), (2, old.clone()));
+    files.write(NAMES[2], &first);
+    assert!(files.reload(&house).await, "the current one is kept as the previous one");
+    files.write(NAMES[0], &second);
+    assert!(files.reload(&house).await, "the next one signs");
+    let new = signing().await;
+    assert!(new != old && published().await.len() == 2, "the old one can still be checked with");
+    files.write(NAMES[1], "");
+    files.remove(NAMES[2]);
+    assert!(files.reload(&house).await, "and is forgotten when its last token has ended");
+    assert_eq!((published().await, signing().await), (vec![new.clone()], new));
+}
+
+/// R6.
+#[test]
+fn a_webchat_secret_is_rotated_with_files_alone() {
+    const NAMES: [&str; 2] = ["WIDGET_WEBCHAT_SECRET", "WIDGET_WEBCHAT_SECRET_NEXT"];
+    let base = [("WIDGET_PRESET", "healthcare-agent"), ("WIDGET_SECRET", ""), ("WIDGET_APP_SECRET", SECRET)];
+    let files = Files::of(&settings(&BEHIND_PROXY, &base), &NAMES);
+    files.write(NAMES[0], PROOF_LIKE);
+    for (next, step) in [("", "none"), (OTHER, "the other"), (PROOF_LIKE, "the same, after the switch")] {
+        files.write(NAMES[1], next);
+        assert!(read(&files.vars).is_ok(), "{step}: {:?}", read(&files.vars).err());
+    }
+    files.remove(NAMES[1]);
+    assert!(read(&files.vars).is_ok());
+}
+
+const PROOF_LIKE: &str = "a-webchat-secret-0.kX4vQm8Zt2Lr6Wp0";
+
+#[test]
+fn a_missing_file_is_watched_from_the_beginning() {
+    let files = Files::of(&settings(&BEHIND_PROXY, &[]), &["FORWARDED_PROOF_SECRET", "FORWARDED_PROOF_SECRET_NEXT"]);
+    files.write("FORWARDED_PROOF_SECRET", PROOF);
+    let watched = read(&files.vars).unwrap().reading.files;
+    assert!(watched.contains(Path::new(&files.folder.path().join("FORWARDED_PROOF_SECRET_NEXT"))));
+}
+
+#[tokio::test]
+async fn a_half_written_key_file_signs_nothing() {
+    let pem = || generate_pem(Algorithm::named("ES256").unwrap()).unwrap();
+    let base = [
+        ("WIDGET_PRESET", "userinfo"),
+        ("WIDGET_AUDIENCE", "chat"),
+        ("WIDGET_ALGORITHM", "ES256"),
+        ("WIDGET_SECRET", ""),
+        ("RATE_LIMIT_VISITOR", "off"),
+    ];
+    let files = Files::of(&settings(&BEHIND_PROXY, &base), &["WIDGET_PRIVATE_KEY"]);
+    files.write("WIDGET_PRIVATE_KEY", &pem());
+    let house = House::of(&files.vars);
+    let signing = async || jose(&house.ask(visit("/token", "alice")).await.token())["kid"].as_str().unwrap().to_owned();
+    let (old, key) = (signing().await, pem());
+    for part in [0, 1, key.len() / 2, key.len() - 10] {
+        files.write("WIDGET_PRIVATE_KEY", &key[..part]);
+        assert!(!files.reload(&house).await, "{part} of {} bytes", key.len());
+        assert_eq!(signing().await, old);
+    }
+    files.write("WIDGET_PRIVATE_KEY", &key);
+    assert!(files.reload(&house).await);
+    assert_ne!(signing().await, old);
+}
