@@ -245,6 +245,7 @@ async fn a_browser_that_names_its_page_by_referer_alone_is_served_on_every_route
     let house = House::behind_proxy(&[("ALLOWED_ORIGINS", "https://app.example.org")]);
     let ask = |path: &str, referers: &[&str]| {
         let request = Request::get(path).header("x-countersign-proof", PROOF).header("x-forwarded-user", "alice");
+        let request = request.header("x-forwarded-email", "a@b.c");
         referers.iter().fold(request, |request, referer| request.header("referer", *referer))
     };
     let served: [&[&str]; 3] = [

@@ -196,9 +196,9 @@ async fn a_visitor_who_hangs_up_is_counted_and_written_down() {
         ("UPSTREAM_SESSION_COOKIES", "sid"),
     ]);
     {
-        let asked = house.ask(page("/token").header("cookie", "sid=1"));
+        let mut asked = std::pin::pin!(house.ask(page("/token").header("cookie", "sid=1")));
         tokio::select! {
-            _ = asked => panic!("nobody answers"),
+            _ = &mut asked => panic!("nobody answers"),
             _ = endpoint.accept() => assert_eq!(house.app.state.metrics.in_flight.get(), 1),
         }
     }
