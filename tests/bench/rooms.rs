@@ -1,12 +1,13 @@
 //! What the pure parts cost: signing against the common library, filling a template, guarding and reading headers, verifying,
-//! and the whole answer in memory. `tests/bench/run` runs this with the load bench; `cargo bench` runs this alone.
+//! and the whole answer in memory. `tests/bench/run` runs this with the load bench; `cargo bench --profile dist --bench rooms` runs this
+//! alone. As a test each part runs once.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run ends")]
 #![expect(clippy::disallowed_types, reason = "the other library's key is what we measure against")]
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use countersign::app::App;
@@ -21,7 +22,6 @@ use countersign::net::cookies;
 use countersign::net::peer::Peer;
 use countersign::session::identity::{Identity, Subject};
 use countersign::session::{Guarded, Session};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header};
@@ -29,6 +29,28 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::SecretSlice;
 use tokio::runtime::Builder;
+
+/// Times `work` in a hundred batches of about ten milliseconds, and prints what one run takes: usually, and in the fastest and
+/// the slowest tenth.
+#[expect(clippy::print_stdout, reason = "the figures are what a bench is run for")]
+#[expect(clippy::disallowed_methods, reason = "what is measured here is time itself")]
+fn bench<T>(name: &str, mut work: impl FnMut() -> T) {
+    let mut batch = |runs: u32| {
+        let began = Instant::now();
+        (0..runs).for_each(|_| drop(black_box(work())));
+        began.elapsed()
+    };
+    let once = batch(1);
+    if !std::env::args().any(|word| word == "--bench") {
+        return println!("{name}: it runs");
+    }
+    batch(u32::try_from(Duration::from_millis(200).as_nanos() / once.as_nanos().max(1)).unwrap_or(1).clamp(1, 100_000));
+    let warm = batch(10) / 10;
+    let runs = u32::try_from(Duration::from_millis(10).as_nanos() / warm.as_nanos().max(1)).unwrap().max(1);
+    let mut taken: Vec<Duration> = (0..100).map(|_| batch(runs) / runs).collect();
+    taken.sort_unstable();
+    println!("{name:<40} time: {:>10.2?} ({:.2?} to {:.2?})", taken[50], taken[10], taken[90]);
+}
 
 const NOW: UnixTime = UnixTime(1_900_000_000);
 const SECRET: &str = "c29tZS1zZWNyZXQtb2YtNjQtYnl0ZXMtdGhhdC1pcy1sb25nLWVub3VnaC1mb3ItYWxsLW9mLXRoZW0h";
@@ -87,34 +109,27 @@ fn keys(algorithm: Algorithm) -> (Signer, EncodingKey, DecodingKey) {
     (signer, encoding, decoding)
 }
 
-fn signing(c: &mut Criterion) {
+fn signing() {
     let claims = fill(&template(TEMPLATE), &session(), &stamp());
     let (issuer, audience) = ("https://www.example.org/chat-identity", ["https://chat.example.com".to_owned()]);
     for algorithm in Algorithm::all() {
         let (signer, encoding, decoding) = keys(algorithm);
-        let mut group = c.benchmark_group("sign");
-        group.bench_function(BenchmarkId::new("ours", algorithm), |b| b.iter(|| signer.sign(black_box(&claims))));
+        bench(&format!("sign/ours/{algorithm}"), || signer.sign(black_box(&claims)));
         let header = Header::new(algorithm.for_verification());
-        group.bench_function(BenchmarkId::new("jsonwebtoken", algorithm), |b| {
-            b.iter(|| jsonwebtoken::encode(&header, black_box(&claims), &encoding));
-        });
-        group.finish();
+        let theirs = || jsonwebtoken::encode(&header, black_box(&claims), &encoding);
+        bench(&format!("sign/jsonwebtoken/{algorithm}"), theirs);
         let proof = signer.sign(&claims).unwrap();
         let expected =
             Expectation { algorithm, key: &decoding, issuer: Some(issuer), audience: &audience, expires: true };
-        let mut group = c.benchmark_group("verify");
-        group.bench_function(BenchmarkId::from_parameter(algorithm), |b| {
-            b.iter(|| verify(black_box(proof.reveal()), &expected, NOW).unwrap());
-        });
-        group.finish();
+        bench(&format!("verify/{algorithm}"), || verify(black_box(proof.reveal()), &expected, NOW).unwrap());
     }
 }
 
-fn templates(c: &mut Criterion) {
+fn templates() {
     let (session, stamp) = (session(), stamp());
     for (name, text) in [("variables", TEMPLATE), ("expressions", EXPRESSIONS)] {
         let template = template(text);
-        c.bench_function(&format!("template/{name}"), |b| b.iter(|| fill(&template, black_box(&session), &stamp)));
+        bench(&format!("template/{name}"), || fill(&template, black_box(&session), &stamp));
     }
 }
 
@@ -144,19 +159,19 @@ fn headers() -> HeaderMap {
     lines.map(pair).into_iter().collect()
 }
 
-fn guarding(c: &mut Criterion) {
+fn guarding() {
     let names = ["x-countersign-proof", "x-forwarded-user", "x-forwarded-preferred-username", "x-forwarded-email"];
     let guarded: Vec<HeaderName> = names.map(HeaderName::from_static).to_vec();
     let guard = Guard::new(Guarded { headers: guarded.clone(), scalars: guarded, cookies: Vec::new() });
     let headers = headers();
-    c.bench_function("guard/inspect", |b| b.iter(|| guard.inspect(black_box(&headers)).unwrap()));
-    c.bench_function("guard/fold", |b| b.iter(|| fold(black_box("X_Forwarded.Preferred-Username"))));
+    bench("guard/inspect", || guard.inspect(black_box(&headers)).unwrap());
+    bench("guard/fold", || fold(black_box("X_Forwarded.Preferred-Username")));
     let cookie = HeaderValue::from_static("theme=dark; _ga=GA1.2.3; csrf=abcdef; session=0123456789abcdef; lang=de");
     let jar: HeaderMap = [(COOKIE, cookie)].into_iter().collect();
-    c.bench_function("cookies/one", |b| b.iter(|| cookies::one(black_box(&jar), "session").is_some()));
+    bench("cookies/one", || cookies::one(black_box(&jar), "session").is_some());
 }
 
-fn whole_answer(c: &mut Criterion) {
+fn whole_answer() {
     let clock = Clock::system();
     let env = Env::new([
         ("SESSION_SOURCES", "forwarded"),
@@ -181,9 +196,13 @@ fn whole_answer(c: &mut Criterion) {
         assert!(response.status().is_success());
         to_bytes(response.into_body(), 64 * 1024).await.unwrap()
     };
-    c.bench_function("answer/request alone", |b| b.iter(request));
-    c.bench_function("answer/token", |b| b.iter(|| runtime.block_on(answer())));
+    bench("answer/request alone", request);
+    bench("answer/token", || runtime.block_on(answer()));
 }
 
-criterion_group!(rooms, signing, templates, guarding, whole_answer);
-criterion_main!(rooms);
+fn main() {
+    signing();
+    templates();
+    guarding();
+    whole_answer();
+}

@@ -5,15 +5,18 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::{Json, Router};
 use countersign::connector::endpoint::Endpoint;
 use countersign::connector::ticket::Ticket;
 use countersign::connector::{Connector, ConnectorFault, Kind, RefreshFault, Rejection, TicketAsk};
 use countersign::demo::directline::fault::Fault;
+use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use crate::kit::server;
 use crate::stage::{JANE, JOE, NOON, SECRET, SECRET_TWO, Stage, TOKEN_LIFE, read};
 
 const BAD_SECRET: ConnectorFault = ConnectorFault::Rejected(Rejection::BadSecret);
@@ -582,19 +585,19 @@ async fn reading_the_configuration_again_ends_no_conversation() {
 /// R10, R19.
 #[tokio::test]
 async fn a_region_outside_microsofts_hosts_is_not_believed() {
-    let server = wiremock::MockServer::start().await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let remembered = asked.clone();
     let settings = json!({ "channelUrlsById": { "directline": "https://directline.evil.example/" } });
-    let answer = wiremock::ResponseTemplate::new(200).set_body_json(settings);
-    wiremock::Mock::given(wiremock::matchers::path("/powervirtualagents/regionalchannelsettings"))
-        .and(wiremock::matchers::query_param("api-version", "7"))
-        .respond_with(answer)
-        .expect(1)
-        .mount(&server)
-        .await;
+    let vendor = server(Router::new().fallback(async move |uri: Uri| {
+        remembered.lock().unwrap().push(uri.to_string());
+        Json(settings)
+    }))
+    .await;
     let stage = Stage::set().await;
-    let endpoint = format!("{}/token?api-version=7", server.uri());
+    let endpoint = format!("{vendor}/token?api-version=7");
     let connector = stage.copilot_studio(&[("WIDGET_TOKEN_ENDPOINT", &endpoint)]);
     assert_eq!(connector.ticket(&JANE).await.unwrap_err(), ConnectorFault::Malformed);
+    assert_eq!(*asked.lock().unwrap(), ["/powervirtualagents/regionalchannelsettings?api-version=7"]);
 }
 
 /// R19.

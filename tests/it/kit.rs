@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use countersign::app::App;
 use countersign::app::config::Config;
@@ -13,6 +14,7 @@ use countersign::observe::audit::settings::AuditSettings;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Map, Value};
+use tokio::net::TcpListener;
 
 /// 2026-01-01T00:00:00Z.
 pub const START: UnixTime = UnixTime(1_767_225_600);
@@ -184,4 +186,12 @@ pub fn visit(path: &str, subject: &str) -> Builder {
         .header("x-forwarded-user", subject)
         .header("x-forwarded-preferred-username", "Jane Doe")
         .header("x-forwarded-email", "jane@example.org")
+}
+
+/// The address of a server that answers as the router says, for as long as the test's runtime lives.
+pub async fn server(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+    format!("http://{address}")
 }

@@ -1,11 +1,10 @@
 //! `GET /session`: who is logged in, and never a token.
 
+use axum::{Json, Router};
 use http::{Method, StatusCode};
 use serde_json::json;
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::kit::{BEHIND_PROXY, House, START, page, settings, visit};
+use crate::kit::{BEHIND_PROXY, House, START, page, server, settings, visit};
 
 const APP: &str = "https://app.example.org";
 
@@ -28,20 +27,18 @@ async fn a_logged_in_visitor_is_named_and_gets_no_token() {
 
 #[tokio::test]
 async fn an_end_of_the_session_is_told_as_a_date_and_as_a_span() {
-    let host = MockServer::start().await;
     let until = START.0 + 90;
-    let body = json!({ "sub": "4711", "name": "Jane", "exp": until });
-    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&host).await;
-    let house = House::of(&settings(&BEHIND_PROXY, &upstream(&host.uri())));
+    let body = Json(json!({ "sub": "4711", "name": "Jane", "exp": until }));
+    let host = server(Router::new().fallback(async || body)).await;
+    let house = House::of(&settings(&BEHIND_PROXY, &upstream(&host)));
     let answer = house.ask(page("/session").header("cookie", "sid=1")).await;
     assert_eq!(answer.json(), json!({ "logged_in": true, "expires_at": until, "expires_in": 90, "name": "Jane" }));
 }
 
 #[tokio::test]
 async fn an_outage_is_not_told_as_logged_out() {
-    let host = MockServer::start().await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(500)).mount(&host).await;
-    let house = House::of(&settings(&BEHIND_PROXY, &upstream(&host.uri())));
+    let host = server(Router::new().fallback(async || StatusCode::INTERNAL_SERVER_ERROR)).await;
+    let house = House::of(&settings(&BEHIND_PROXY, &upstream(&host)));
     let answer = house.ask(page("/session").header("cookie", "sid=1")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.code(), "upstream_unavailable");
