@@ -174,7 +174,7 @@ impl Env {
         let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
         match nearly {
             Some(near) if !ours => {
-                self.warn(name, &format!("is not a setting and has no effect; did you mean {near}?"))
+                self.warn(name, &format!("is not a setting and has no effect; did you mean {near}?"));
             }
             None if ours && is_common(name) => self.warn(name, "is not a setting and has no effect"),
             _ if ours => self.mistake(name, &format!("is not a setting{hint}")),
@@ -276,7 +276,9 @@ impl Env {
         let shown =
             if var.secret { format!("fingerprint {}", secret::fingerprint(text.as_bytes())) } else { text.to_owned() };
         if let Some(part) = &mut self.part {
-            [found.name.as_bytes(), b"\0", text.as_bytes(), b"\0"].into_iter().for_each(|piece| part.update(piece));
+            for piece in [found.name.as_bytes(), b"\0", text.as_bytes(), b"\0"] {
+                part.update(piece);
+            }
         }
         if !self.effective.iter().any(|e| e.name == found.name) {
             let (name, file, value) = (found.name.clone(), found.file.clone(), Digest::of_text(text));

@@ -200,19 +200,13 @@ impl Target {
 
     fn party(&self, visitor: Visitor<'_>) -> Party {
         let name = self.hasher.hash_one(visitor.credential);
-        let ones =
-            self.shares.of(name, || Places::new(ONES.min(self.limits.concurrency), self.share(self.limits.queue)));
+        let ones = self.shares.of(name, || Places::new(ONES.min(self.limits.concurrency), share(self.limits.queue)));
         if self.known.contains_key(&name) {
             return Party { whom: name, known: true, shares: vec![ones] };
         }
         let whom = self.hasher.hash_one(visitor.address.map(neighbourhood));
-        let theirs =
-            self.shares.of(whom, || Places::new(self.share(self.limits.concurrency), self.share(self.limits.queue)));
+        let theirs = self.shares.of(whom, || Places::new(share(self.limits.concurrency), share(self.limits.queue)));
         Party { whom, known: false, shares: vec![ones, theirs] }
-    }
-
-    fn share(&self, all: usize) -> usize {
-        (all / SHARE).max(1)
     }
 
     async fn call_as(&self, call: Call, deadline: Instant, party: Option<Party>) -> Result<Reply, Fault> {
@@ -289,6 +283,11 @@ fn outcome(result: &Result<Reply, Fault>, party: Option<&Party>) -> Outcome {
         (Err(Fault::Connect), _) | (_, None) => Outcome::Failed,
         (_, Some(Party { whom, known, .. })) => Outcome::FailedFor { whom: *whom, known: *known },
     }
+}
+
+/// What one party may hold of what there is for all.
+fn share(all: usize) -> usize {
+    (all / SHARE).max(1)
 }
 
 /// Whoever has one address of an IPv6 network has them all.

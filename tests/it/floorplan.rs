@@ -83,7 +83,10 @@ fn imports(from: &[String], text: &str) -> Vec<Vec<String>> {
 /// The places where a path begins with `start`.
 fn beginning_with<'a>(code: &'a str, start: &str) -> impl Iterator<Item = &'a str> {
     let inside = |before: &str| before.ends_with(|c: char| c == ':' || c == '_' || c.is_ascii_alphanumeric());
-    code.match_indices(start).filter(move |(at, _)| !inside(&code[..*at])).map(|(at, _)| &code[at..])
+    // What a macro writes is imported where the macro stands.
+    let hygienic = |before: &str| before.ends_with('$');
+    let begins = move |before: &str| !inside(before) && !hygienic(before);
+    code.match_indices(start).filter(move |(at, _)| begins(&code[..*at])).map(|(at, _)| &code[at..])
 }
 
 /// Reads one path, or a tree of them in braces, and returns what follows it.

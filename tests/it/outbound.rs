@@ -68,8 +68,8 @@ impl Server {
     }
 }
 
-fn at(address: u8) -> Option<std::net::IpAddr> {
-    Some([198, 51, 100, address].into())
+fn at(address: u8) -> std::net::IpAddr {
+    [198, 51, 100, address].into()
 }
 
 #[test]
@@ -184,7 +184,7 @@ async fn one_visitors_bad_cookies_do_not_stop_the_calls_for_others() {
     let (target, _) = server.target(Limits::DEFAULT);
     for n in 0..12 {
         let cookie = format!("sid=bad{n}");
-        let visitor = Visitor { credential: cookie.as_bytes(), address: at(7) };
+        let visitor = Visitor { credential: cookie.as_bytes(), address: Some(at(7)) };
         assert!(target.call_for(server.call(&cookie), visitor).await.unwrap().status.is_server_error());
     }
     for _ in 0..12 {
@@ -192,7 +192,7 @@ async fn one_visitors_bad_cookies_do_not_stop_the_calls_for_others() {
         assert!(target.call_for(server.call("sid=bad"), visitor).await.is_ok());
     }
     assert!(!target.is_resting());
-    let visitor = Visitor { credential: b"sid=good", address: at(8) };
+    let visitor = Visitor { credential: b"sid=good", address: Some(at(8)) };
     assert!(target.call_for(server.call("sid=good"), visitor).await.unwrap().status.is_success());
 }
 
@@ -202,22 +202,25 @@ async fn a_server_that_fails_everybody_is_left_alone() {
     let (target, hands) = server.target(Limits::DEFAULT);
     for n in 0..5 {
         let cookie = format!("sid=bad{n}");
-        let visitor = Visitor { credential: cookie.as_bytes(), address: at(n) };
+        let visitor = Visitor { credential: cookie.as_bytes(), address: Some(at(n)) };
         target.call_for(server.call(&cookie), visitor).await.unwrap();
     }
     assert!(target.is_resting(), "five visitors in five places");
-    let visitor = Visitor { credential: b"sid=good", address: at(8) };
+    let visitor = Visitor { credential: b"sid=good", address: Some(at(8)) };
     let refused = target.call_for(server.call("sid=good"), visitor).await.unwrap_err();
     assert!(matches!(refused, Fault::Resting { .. }));
     hands.advance(Duration::from_secs(3));
-    let probe = Visitor { credential: b"sid=bad", address: at(9) };
+    let probe = Visitor { credential: b"sid=bad", address: Some(at(9)) };
     target.call_for(server.call("sid=bad"), probe).await.unwrap();
     assert!(target.call_for(server.call("sid=good"), visitor).await.is_ok(), "nobody's bad cookie keeps it closed");
     assert!(!target.is_resting());
     for n in 0..5 {
         let cookie = format!("sid=bad-known{n}");
         target.know(cookie.as_bytes());
-        target.call_for(server.call(&cookie), Visitor { credential: cookie.as_bytes(), address: at(7) }).await.unwrap();
+        target
+            .call_for(server.call(&cookie), Visitor { credential: cookie.as_bytes(), address: Some(at(7)) })
+            .await
+            .unwrap();
     }
     assert!(target.is_resting(), "five visitors whom it knew, wherever they are");
 }
@@ -232,13 +235,13 @@ async fn one_visitors_slow_cookies_leave_places_for_others() {
         let (target, cookie) = (target.clone(), format!("sid=slow{n}"));
         let call = server.call(&cookie);
         slow.spawn(async move {
-            drop(target.call_for(call, Visitor { credential: cookie.as_bytes(), address: at(7) }).await);
+            drop(target.call_for(call, Visitor { credential: cookie.as_bytes(), address: Some(at(7)) }).await);
         });
     }
     while server.heard().len() < 2 {
         tokio::task::yield_now().await;
     }
-    let visitor = Visitor { credential: b"sid=good", address: at(8) };
+    let visitor = Visitor { credential: b"sid=good", address: Some(at(8)) };
     assert!(target.call_for(server.call("sid=good"), visitor).await.unwrap().status.is_success());
     assert!(server.heard().len() <= 3, "a quarter of the places is one visitor's: {}", server.heard().len());
     slow.abort_all();

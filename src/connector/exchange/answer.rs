@@ -24,6 +24,9 @@ pub struct Exchanged {
     pub whole: Option<SecretString>,
 }
 
+/// What a number in an answer, and now, say about the token's end.
+type Ending = fn(u64, UnixTime) -> UnixTime;
+
 /// Names only: what a vendor gives is secret.
 impl std::fmt::Debug for Exchanged {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,7 +66,7 @@ struct NoTime;
 impl AnswerFormat {
     /// When the token ends; `None` when nothing is said.
     fn end(&self, answer: &Value, now: UnixTime) -> Result<Option<UnixTime>, NoTime> {
-        let ways: [(&Option<String>, fn(u64, UnixTime) -> UnixTime); 3] = [
+        let ways: [(&Option<String>, Ending); 3] = [
             (&self.expires_in, |seconds, now| now.plus(Duration::from_secs(seconds))),
             (&self.expires_at, |seconds, _| UnixTime(seconds)),
             (&self.expires_at_ms, |millis, _| UnixTime(millis / 1000)),

@@ -122,8 +122,9 @@ impl PerKid {
                 Ok(None)
             }
             Err(failure) => {
-                let last = known.fruitless.back_mut();
-                last.into_iter().for_each(|last| *last = Fruitless { at: self.now(), failure: Some(failure), ..*last });
+                if let Some(last) = known.fruitless.back_mut() {
+                    *last = Fruitless { at: self.now(), failure: Some(failure), ..*last };
+                }
                 Err(failure)
             }
         }

@@ -83,20 +83,16 @@ impl Breaker {
 impl State {
     /// Counts a failure, and says whether it is one for a probe to end with.
     fn count(&mut self, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::FailedFor { whom, known } => {
-                if !self.failed_for.contains(&whom) {
-                    self.failed_for.push(whom);
-                    self.failed_for.truncate(FAILURES);
-                    self.failures += 1;
-                }
-                known
-            }
-            _ => {
-                self.failures += 1;
-                true
-            }
+        let Outcome::FailedFor { whom, known } = outcome else {
+            self.failures += 1;
+            return true;
+        };
+        if !self.failed_for.contains(&whom) {
+            self.failed_for.push(whom);
+            self.failed_for.truncate(FAILURES);
+            self.failures += 1;
         }
+        known
     }
 }
 

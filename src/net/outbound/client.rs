@@ -60,7 +60,7 @@ impl fmt::Debug for Outbound {
         f.debug_struct("Outbound")
             .field("proxy", &self.proxy_host)
             .field("extra_roots", &self.extra_roots.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,21 +15,21 @@ pub(super) fn start(lanes: Arc<Lanes>, sink: Sink, hashes: Hashes, clock: Clock)
 }
 
 fn write_forever(lanes: &Lanes, mut sink: Sink, mut hashes: Hashes, clock: &Clock) {
-    let (mut lines, mut spare) = (String::new(), Vec::new());
+    let (mut text, mut spare) = (String::new(), Vec::new());
     loop {
         let batch = lanes.take(spare, || clock.since_epoch());
         if batch.reopen {
             sink.reopen();
         }
-        lines.clear();
-        lines.shrink_to(KEPT);
+        text.clear();
+        text.shrink_to(KEPT);
         for entry in &batch.entries {
-            entry.write(&mut lines, &mut hashes);
+            entry.write(&mut text, &mut hashes);
         }
         for sum in &batch.sums {
-            sum.write(&mut lines);
+            sum.write(&mut text);
         }
-        write(lanes, &mut sink, lines.as_bytes());
+        write(lanes, &mut sink, text.as_bytes());
         lanes.done(&batch);
         spare = batch.entries;
         spare.clear();
@@ -38,14 +38,14 @@ fn write_forever(lanes: &Lanes, mut sink: Sink, mut hashes: Hashes, clock: &Cloc
 }
 
 /// Writes all of it, however long that takes.
-fn write(lanes: &Lanes, sink: &mut Sink, lines: &[u8]) {
+fn write(lanes: &Lanes, sink: &mut Sink, text: &[u8]) {
     let mut taken = 0;
-    while let Err(problem) = sink.write(lines, &mut taken, lanes.required) {
+    while let Err(problem) = sink.write(text, &mut taken, lanes.required) {
         lanes.fail();
         tracing::error!(kind = %problem.kind(), "the audit log takes no records; they wait");
         if lanes.rest_after_failure() && sink.reopen() {
             // A line that was begun in the old file is written whole into the new one.
-            taken = lines[..taken].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+            taken = text[..taken].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ably, TokenRequest: base64 HMAC-SHA256 over six lines; the answer is the TokenRequest, which the vendor's library sends on as it is.
+//! Ably, `TokenRequest`: base64 HMAC-SHA256 over six lines; the answer is the `TokenRequest`, which the vendor's library sends on as it is.
 //!
 //! Source: <https://ably.com/docs/auth/token/ably-tokens>.
 

@@ -1,4 +1,4 @@
-//! OpenAI ChatKit with a server of your own: a bearer token that your own ChatKit server verifies against the published key set.
+//! `OpenAI` `ChatKit` with a server of your own: a bearer token that your own `ChatKit` server verifies against the published key set.
 //!
 //! Source: <https://platform.openai.com/docs/guides/custom-chatkit>.
 

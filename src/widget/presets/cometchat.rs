@@ -1,4 +1,4 @@
-//! CometChat: an auth token of the vendor's; the vendor's user is made first.
+//! `CometChat`: an auth token of the vendor's; the vendor's user is made first.
 //!
 //! Source: <https://www.cometchat.com/docs/rest-api/auth-tokens>.
 

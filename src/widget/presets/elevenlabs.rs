@@ -1,4 +1,4 @@
-//! ElevenLabs agents: a signed address for one conversation with an agent.
+//! `ElevenLabs` agents: a signed address for one conversation with an agent.
 //!
 //! Source: <https://elevenlabs.io/docs/agents-platform/customization/authentication>.
 

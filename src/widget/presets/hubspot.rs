@@ -1,4 +1,4 @@
-//! HubSpot chat, visitor identification: a token of the vendor's for an e-mail address, good for twelve hours.
+//! `HubSpot` chat, visitor identification: a token of the vendor's for an e-mail address, good for twelve hours.
 //!
 //! Source: <https://developers.hubspot.com/docs/guides/api/conversations/visitor-identification>.
 

@@ -1,4 +1,4 @@
-//! Intercom Messenger, user_hash: lower-case hexadecimal HMAC-SHA256 of `user_id` under the secret as text.
+//! Intercom Messenger, `user_hash`: lower-case hexadecimal HMAC-SHA256 of `user_id` under the secret as text.
 //!
 //! Source: <https://developers.intercom.com/installing-intercom/web/identity-verification>.
 

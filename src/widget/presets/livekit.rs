@@ -1,4 +1,4 @@
-//! LiveKit: HS256 under the API secret as text, without `typ`; `iss` is the API key, `sub` the participant; `exp` is required.
+//! `LiveKit`: HS256 under the API secret as text, without `typ`; `iss` is the API key, `sub` the participant; `exp` is required.
 //!
 //! Source: <https://docs.livekit.io/home/get-started/authentication/>.
 

@@ -33,8 +33,8 @@ pub const PROFILE: Profile = Profile {
 }"#,
     fixed: r#"{ "hashCreationTime": "{{ time_ms }}" }"#,
     subject: Some(SubjectClaim::of("id", SUBJECT_MAX)),
-    lifetime: Duration::from_secs(60),
-    lifetime_max: Duration::from_secs(60),
+    lifetime: Duration::from_mins(1),
+    lifetime_max: Duration::from_mins(1),
     page_login: "fetch('{token_url}', { method: 'POST' })
   .then(function (response) { return response.json(); })
   .then(function (answer) { window.sprChatSettings = window.sprChatSettings || {};

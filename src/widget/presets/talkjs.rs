@@ -1,4 +1,4 @@
-//! TalkJS: HS256 under the secret key as text, without `typ`; `tokenType` is `user`, `iss` the app, `sub` the visitor.
+//! `TalkJS`: HS256 under the secret key as text, without `typ`; `tokenType` is `user`, `iss` the app, `sub` the visitor.
 //!
 //! Source: <https://talkjs.com/docs/Features/Security_Settings/Authentication/>.
 

@@ -1,4 +1,4 @@
-//! Tawk.to, visitor: hexadecimal HMAC-SHA256 of the e-mail address under the JavaScript API key as text.
+//! Tawk.to, visitor: hexadecimal HMAC-SHA256 of the e-mail address under the `JavaScript` API key as text.
 //!
 //! Source: <https://help.tawk.to/article/secure-mode>.
 

@@ -1,4 +1,4 @@
-//! Tawk.to, login: hexadecimal HMAC-SHA256 of `userId` under the JavaScript API key as text.
+//! Tawk.to, login: hexadecimal HMAC-SHA256 of `userId` under the `JavaScript` API key as text.
 //!
 //! Source: <https://help.tawk.to/article/secure-mode>.
 
