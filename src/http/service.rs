@@ -63,8 +63,8 @@ impl HttpService {
 
 /// The same rules on every route and every method (H-8).
 fn admit(snapshot: &Snapshot, found: Option<Route>, request: &Request) -> Result<Route, Problem> {
-    let route = found.ok_or(Problem::NotFound)?;
     snapshot.guard.inspect(request.headers()).map_err(Problem::BadRequest)?;
+    let route = found.ok_or(Problem::NotFound)?;
     let methods = route.methods(&snapshot.token);
     let taken = methods.split(", ").any(|method| method == request.method().as_str());
     if taken { Ok(route) } else { Err(Problem::Method(methods)) }
@@ -114,7 +114,7 @@ fn refuse(call: &Call<'_>, found: Option<Route>, request: &Request, problem: &Pr
     if let Some(widget) = widget {
         state.audit.record(&call.record(&widget.name, code, reason));
     }
-    if found.is_none() {
+    if *problem == Problem::NotFound {
         hint(state, snapshot, request.uri().path());
     } else {
         tracing::info!(request = id.as_str(), code, reason, "request refused");

@@ -285,7 +285,11 @@ impl Forwarded {
 
     /// A time; one that cannot be read is no end we could keep to.
     fn time(&self, headers: &HeaderMap, field: Option<&Field>, setting: &Var) -> Result<Option<UnixTime>, Outage> {
-        let Some(text) = self.text(headers, field, ITEM_MAX) else { return Ok(None) };
+        let Some(field) = field.filter(|field| headers.contains_key(&field.header)) else { return Ok(None) };
+        let text = self.decoded(headers, field).ok_or_else(|| misfit(setting, NO_TIME))?;
+        if text.trim_ascii().is_empty() {
+            return Ok(None);
+        }
         moment::read_text(&text).map(Some).map_err(|_| misfit(setting, NO_TIME))
     }
 

@@ -72,7 +72,7 @@ async fn a_name_for_people_is_made_fit_and_never_lost() {
         ("\u{202b}Dana\u{202c} \u{200f}Levi", "Dana Levi".to_owned()),
         ("Anna\tBerg", "Anna Berg".to_owned()),
         ("  Anna \u{a0} Berg ", "Anna Berg".to_owned()),
-        (long.as_str(), "\u{e9}".repeat(256)),
+        (long.as_str(), "\u{e9}".repeat(200)),
     ];
     for (sent, shown) in cases {
         assert_eq!(claim(&house, named(sent.as_bytes()), "name").await, shown, "{sent:?}");
@@ -129,7 +129,8 @@ async fn easy_auth_is_read_in_the_shapes_that_azure_sends() {
         ("FORWARDED_CONVENTION", "easy-auth"),
         ("FORWARDED_PROOF_SECRET", ""),
         ("WEBSITE_AUTH_ENABLED", "True"),
-        ("WIDGET_CLAIMS", r#"{"g":"{{ groups }}"}"#),
+        ("WIDGET_SUBJECT", "hex"),
+        ("WIDGET_CLAIMS", r#"{"name":"{{ name }}","g":"{{ groups }}"}"#),
     ]);
     let sending =
         |principal: &Value| page("/token").header("x-ms-client-principal", STANDARD.encode(principal.to_string()));
@@ -138,13 +139,13 @@ async fn easy_auth_is_read_in_the_shapes_that_azure_sends() {
         "userRoles": ["anonymous", "authenticated", "staff"],
     });
     let claims = house.ask(sending(&site)).await.claims();
-    assert_eq!(claims["external_id"], "d75b260a64504067bfc5b2905e3b8182");
+    assert_eq!(claims["external_id"], hex::encode("d75b260a64504067bfc5b2905e3b8182"));
     assert_eq!((&claims["name"], &claims["g"]), (&json!("ada@example.org"), &json!(["staff"])));
     let both = json!({
         "identityProvider": "aad", "userId": "d75b", "userDetails": "ada", "userRoles": ["anonymous"],
         "claims": [{ "typ": "tid", "val": "t" }, { "typ": "oid", "val": "o" }, { "typ": "name", "val": "Ada" }],
     });
-    assert_eq!(house.ask(sending(&both)).await.claims()["external_id"], "t.o");
+    assert_eq!(house.ask(sending(&both)).await.claims()["external_id"], hex::encode("t.o"));
     let nobody = json!({ "identityProvider": null, "userId": null, "userDetails": null, "userRoles": ["anonymous"] });
     assert_eq!(house.ask(sending(&nobody)).await.code(), "login_required");
     let unproven = [("FORWARDED_CONVENTION", "easy-auth"), ("FORWARDED_PROOF_SECRET", "")];

@@ -98,7 +98,10 @@ fn a_reload_says_of_each_setting_whether_it_took_effect() {
 }
 
 async fn token_with(house: &House, proof: &str) -> StatusCode {
-    let request = page("/token").header("x-forwarded-user", "alice").header("x-countersign-proof", proof);
+    let request = page("/token")
+        .header("x-forwarded-user", "alice")
+        .header("x-forwarded-email", "a@b.c")
+        .header("x-countersign-proof", proof);
     house.ask(request).await.status
 }
 
@@ -167,7 +170,13 @@ async fn a_private_key_is_rotated_with_files_alone() {
 #[test]
 fn a_webchat_secret_is_rotated_with_files_alone() {
     const NAMES: [&str; 2] = ["WIDGET_WEBCHAT_SECRET", "WIDGET_WEBCHAT_SECRET_NEXT"];
-    let base = [("WIDGET_PRESET", "healthcare-agent"), ("WIDGET_SECRET", ""), ("WIDGET_APP_SECRET", SECRET)];
+    let pseudonym = countersign::base::secret::Encoding::Base64Url.encode(&(0..64).collect::<Vec<u8>>());
+    let base = [
+        ("WIDGET_PRESET", "healthcare-agent"),
+        ("WIDGET_SECRET", ""),
+        ("WIDGET_APP_SECRET", SECRET),
+        ("PSEUDONYM_KEY", &pseudonym),
+    ];
     let files = Files::of(&settings(&BEHIND_PROXY, &base), &NAMES);
     files.write(NAMES[0], PROOF_LIKE);
     for (next, step) in [("", "none"), (OTHER, "the other"), (PROOF_LIKE, "the same, after the switch")] {

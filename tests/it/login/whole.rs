@@ -101,7 +101,11 @@ async fn a_page_on_which_nobody_is_logged_in_is_told_where_to_log_in() {
     let session = house.ask(page("/session").header("cookie", browser.line(From::Own))).await.json();
     let mut told: Vec<&String> = session.as_object().unwrap().keys().collect();
     told.sort();
-    assert_eq!(told, ["expires_at", "expires_in", "logged_in", "name"], "and nothing that proves anything");
+    assert_eq!(
+        told,
+        ["expires_at", "expires_in", "logged_in", "login_url", "name"],
+        "and nothing that proves anything"
+    );
 }
 
 #[tokio::test]
