@@ -88,7 +88,7 @@ impl Env {
         result
     }
 
-    /// Reads settings that belong together, so that [`Reading::part`] tells whether they have changed from one reading to the
+    /// Reads settings that belong together, so that [`Reading::is_same`] tells whether they have changed from one reading to the
     /// next.
     pub fn part<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.part.replace(digest::Context::new(&digest::SHA256));

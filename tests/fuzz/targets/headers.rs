@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::config::env::Env;
-use countersign::session::identity::{EMAIL_MAX, GROUPS_MAX, NAME_MAX, SUBJECT_MAX};
+use countersign::http::guard::{Guard, fold};
 use countersign::net::peer::{Peer, TrustedProxies};
+use countersign::session::identity::{EMAIL_MAX, GROUPS_MAX, NAME_MAX, SUBJECT_MAX};
 use countersign::session::{Authenticator as _, Session};
 use countersign::sources::forwarded::Forwarded;
-use countersign::http::guard::{Guard, fold};
 use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -80,7 +80,8 @@ fn request(lines: &[u8], proof: Option<&'static str>) -> Parts {
 
 fn ask(house: &House, request: &Parts) -> Option<Session> {
     let asked = house.source.authenticate(request).now_or_never().expect("headers are not waited for");
-    asked.expect("headers have no outage")
+    // A header that does not fit its setting is the operator's to mend; nothing else of headers can fail.
+    asked.map_or_else(|outage| outage.misfit.map(|_| None).expect("headers have no outage"), Result::ok)
 }
 
 // The first byte chooses the convention and the encoding; the rest is header lines.

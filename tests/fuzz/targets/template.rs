@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use countersign::claims::{ClaimTemplate, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
 use countersign::base::clock::{Clock, UnixTime};
-use countersign::session::identity::{Identity, NAME_MAX, Subject, tidy};
+use countersign::claims::{ClaimTemplate, PageInput, Registered, Scope, Stamp, Stamped, SubjectRule};
 use countersign::session::Session;
+use countersign::session::identity::{Identity, NAME_MAX, Subject, tidy};
 use libfuzzer_sys::fuzz_target;
 
 static STAMP: LazyLock<Stamp> = LazyLock::new(|| {
