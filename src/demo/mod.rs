@@ -39,7 +39,7 @@ use events::Events;
 pub use settings::WIDGETS;
 use settings::{MOUNT, Secrets};
 use site::Site;
-use stranger::Stranger;
+use stranger::ForeignSite;
 use widget_server::WidgetServer;
 
 /// Where the clinic is found when nothing else is asked for.
@@ -110,7 +110,7 @@ pub struct Demo {
     clinic: (Listener, Clinic),
     widget_server: (Listener, WidgetServer),
     direct_line: (TcpListener, Double),
-    stranger: (Listener, Stranger),
+    stranger: (Listener, ForeignSite),
     console: (Listener, Admin),
     public: Arc<AppState>,
     clock: Clock,
@@ -148,7 +148,7 @@ impl Demo {
             clock.clone(),
         );
         let double = settings::direct_line(&secrets, &events, clock);
-        let stranger = Stranger {
+        let stranger = ForeignSite {
             authority: authority(&at.stranger),
             clinic: at.clinic.clone(),
             token_url: format!("{}{MOUNT}/token", at.clinic),

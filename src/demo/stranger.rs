@@ -15,7 +15,7 @@ use crate::net::origin;
 
 /// The site.
 #[derive(Debug, Clone)]
-pub struct Stranger {
+pub struct ForeignSite {
     /// Its own host name and port.
     pub authority: String,
     /// The clinic's origin, its victim.
@@ -28,7 +28,7 @@ pub struct Stranger {
 
 const PAGE: &str = include_str!("../browser/demo/stranger.html");
 
-impl Stranger {
+impl ForeignSite {
     /// Answers one request.
     pub fn handle(&self, request: Request) -> impl Future<Output = Response> + use<> {
         let (head, _) = request.into_parts();
