@@ -27,17 +27,26 @@
 //! 9. [`jose`]'s signer, which alone holds private keys, turns the claims into a proof.
 //! 10. `http/token.rs` writes its text into the answer, or `http/problem.rs` the refusal; [`observe`] records and counts it.
 //!
+//! # A token's way back
+//!
+//! A widget's server verifies a token by itself, with [`jose::jws::examine`] or any other verifier, or asks `http/introspect.rs`:
+//! [`issuance::introspection`] verifies it, looks for a revocation, and marks its use in the [`store`] where it counts once.
+//! [`issuance::revocation`] ends everything of one subject, for `cli/revoke.rs` and `http/admin/revoke.rs`;
+//! [`issuance::vendor_revocation`] tells the vendors that can end their tokens, then and at a logout.
+//!
 //! # A setting's way
 //!
-//! 1. Its wing declares it once: the variable, its default, a sample, how it is read, and what it means ([`config`]).
+//! 1. Its wing declares it once, by [`settings!`]: the variable, its default, a sample, what it means, and in most wings how it
+//!    is read ([`config`]); the nine of a source's mapping by [`mapping!`].
 //! 2. `main.rs` hands the process environment to [`cli`], which puts the file of `--env-file` under it.
 //! 3. [`config::env`] finds the value, under any of its names, or in the file that `NAME_FILE` names.
-//! 4. The wing's reader makes a typed value of it, or names what is wrong; reading goes on, so that one start names all mistakes.
-//! 5. `app/config.rs` puts the wings' settings together and checks what depends on several of them.
-//! 6. `check` and `preview` stop here, and show what takes effect.
-//! 7. [`app`] builds the parts of the service from them: clients, stores, keys, tested once before anybody is served.
-//! 8. `http` holds them as one snapshot, which a request takes as it comes in.
-//! 9. When a file that a setting names changes, all of this is done again, and the snapshot is swapped as a whole, or not at all.
+//! 4. The wing makes a typed value of it, or names what is wrong; reading goes on, so that one start names all mistakes.
+//! 5. `app/config.rs` puts the wings' plain settings together and checks what depends on several of them.
+//! 6. `check` and `preview` stop here: nothing has been opened, called or written.
+//! 7. `app/build.rs` makes a snapshot of them: clients, stores and key sets begin to live, and keys are tested.
+//! 8. `http` takes one snapshot for each request as it comes in.
+//! 9. When a file that a setting names changes, all of this is done again: a source, login or connector whose settings are the
+//!    same is handed on alive, and the snapshot is swapped as a whole, or not at all. What `at_start()` declares needs a restart.
 //! 10. `.env.example` and `countersign settings` are printed from the declarations; `tests/it/docs.rs` keeps them the same.
 //!
 //! # Powers that one module each has
@@ -54,6 +63,9 @@
 //!
 //! `tests/it/floorplan.rs` holds the order of the wings: a wing imports from those below it only, and no files import each
 //! other in a circle. [`threat_model`] is what all of this is for: who attacks what, the rules against it, and their tests.
+
+// The future of a request is deep: its layout is more queries than the compiler allows unasked.
+#![recursion_limit = "256"]
 
 pub mod app;
 pub mod base;

@@ -1,9 +1,10 @@
 //! Parses the command line, runs one command, chooses the exit code.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use countersign::cli::paint::Terminal;
 use countersign::cli::{self, Exit};
 use countersign::config::env::Mistakes;
 
@@ -13,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
-        Ok(cli) => cli,
+        Ok(cli) => cli.at(Terminal { input: std::io::stdin().is_terminal(), output: std::io::stdout().is_terminal() }),
         Err(help) => {
             let _ = help.print();
             return ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(2));
@@ -33,11 +34,18 @@ fn main() -> ExitCode {
         Ok(Exit::Well) => ExitCode::SUCCESS,
         Ok(Exit::Failed) => ExitCode::from(1),
         Ok(Exit::Wrong) => ExitCode::from(2),
+        // Whoever reads has seen enough, as `head` has: no fault of anybody's.
+        Err(problem) if is_broken_pipe(&problem) => ExitCode::SUCCESS,
         Err(problem) => {
             let _ = writeln!(std::io::stderr(), "countersign: {problem:#}");
             ExitCode::from(if problem.is::<Mistakes>() { 2 } else { 1 })
         }
     }
+}
+
+fn is_broken_pipe(problem: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    problem.downcast_ref::<std::io::Error>().is_some_and(broken)
 }
 
 /// The process environment. A value that is not UTF-8 cannot be a setting of ours; it is passed on damaged, so that it is

@@ -2,21 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
+use crate::base::clock::UnixTime;
 use crate::config::env::{Effective, Reading};
-
-/// What is bound or opened once, at the start.
-const NEED_RESTART: [&str; 9] = [
-    "LISTEN",
-    "ADMIN_LISTEN",
-    "ADMIN_HOSTS",
-    "AUDIT_LOG",
-    "AUDIT_KEY",
-    "AUDIT_REQUIRED",
-    "RATE_LIMIT_VISITOR",
-    "LOG_LEVEL",
-    "LOG_FORMAT",
-];
+use crate::observe::audit::{Audit, Change as AuditChange};
+use crate::observe::metrics::Metrics;
 
 /// A setting that a reload has found changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +29,11 @@ pub fn between(before: &Reading, now: &Reading) -> Vec<Change> {
     let (old, new) = (by_name(before), by_name(now));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let changed = |name: &&&String| old.get(**name).map(|one| one.value) != new.get(**name).map(|one| one.value);
-    let change = |name: &String| Change {
-        setting: name.clone(),
-        file: new.get(name).or_else(|| old.get(name)).and_then(|one| one.file.clone()),
-        took_effect: !NEED_RESTART.contains(&name.as_str()),
+    let change = |name: &String| {
+        let one = new.get(name).or_else(|| old.get(name))?;
+        Some(Change { setting: name.clone(), file: one.file.clone(), took_effect: !one.at_start })
     };
-    names.iter().filter(changed).map(|name| change(name)).collect()
+    names.iter().filter(changed).filter_map(|name| change(name)).collect()
 }
 
 pub(super) fn report(changes: &[Change]) {
@@ -58,4 +48,31 @@ pub(super) fn report(changes: &[Change]) {
     if changes.is_empty() {
         tracing::info!("files were written anew; no setting has changed");
     }
+}
+
+/// Writes down which settings a reload has changed, by name.
+pub(super) fn record(audit: &Audit, changes: &[Change]) {
+    let names = |in_force: bool| -> Vec<&str> {
+        changes.iter().filter(|change| change.took_effect == in_force).map(|change| change.setting.as_str()).collect()
+    };
+    let (in_force, waiting) = (names(true), names(false));
+    let reload = AuditChange { what: "reload", outcome: "applied", ..AuditChange::default() };
+    audit.change(&AuditChange { changed: &in_force, needs_restart: &waiting, ..reload });
+}
+
+/// Names every key by its fingerprint, and says since when it is what it is: since its file was written, or
+/// else since the start.
+pub(super) fn show_keys(metrics: &Metrics, reading: &Reading, now: UnixTime) {
+    let changed = |file: &PathBuf| {
+        let modified = std::fs::metadata(file).ok()?.modified().ok()?;
+        Some(modified.duration_since(UNIX_EPOCH).ok()?.as_secs())
+    };
+    let key = |one: &'_ Effective| one.shown.strip_prefix("fingerprint ").map(str::to_owned);
+    let keys = reading
+        .effective
+        .iter()
+        .filter_map(|one| Some((one.name.as_str(), key(one)?, one.file.as_ref().and_then(changed))));
+    let keys: Vec<_> = keys.collect();
+    let keys: Vec<_> = keys.iter().map(|(name, key, since)| (*name, key.as_str(), *since)).collect();
+    metrics.set_keys(&keys, now);
 }

@@ -1,7 +1,10 @@
-//! Every room's settings, composed into one configuration. Only `app.rs` and the command line look in here.
+//! Every wing's settings, composed. Only `app` and the command line look in here.
+
+mod checks;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use url::Url;
 
@@ -10,50 +13,44 @@ use crate::claims::pseudonym::{self, Namespaces, Pseudonyms};
 use crate::config::env::{Env, Mistakes, Reading, Var};
 use crate::config::var::{infix_of, scoped};
 use crate::connector;
+use crate::http;
 use crate::http::admin::{ADMIN_HOSTS, AdminNames};
-use crate::http::listen::Address;
-use crate::http::origin::{ALLOWED_ORIGINS, OriginRules, PUBLIC_URL};
+use crate::http::bearer::BearerSecrets;
+use crate::http::head::HeadLimits;
+use crate::http::listen::tls::{self, Tls};
+use crate::http::listen::{Address, ConnectionLimits};
+use crate::http::origin::OriginRules;
 use crate::http::routes::Routes;
 use crate::http::rules::TokenRules;
-use crate::issuance::Issuer;
-use crate::jose::keyring::Keyring;
-use crate::login::accounts::Accounts;
-use crate::login::sessions::{self, LoginSessions};
-use crate::login::{self, oidc};
+use crate::issuance::{self, Issuer};
+use crate::jose::keyring;
+use crate::login::{self, accounts, oidc, sessions};
 use crate::net::origin::Origin;
-use crate::net::outbound::{Outbound, is_loopback};
+use crate::net::outbound::{self, Outbound};
 
-use crate::net::peer::{TRUSTED_PROXIES, TrustedProxies};
+use crate::base::rate::Rate;
+use crate::net::peer::{TRUSTED_PROXIES, Transport, TrustedProxies};
 use crate::observe::audit::settings::AuditSettings;
-use crate::observe::logs;
-use crate::session::Authenticator;
-use crate::sources::assertion::{self, Assertion};
-use crate::sources::bearer::{self, Bearer};
-use crate::sources::forwarded::{self, Forwarded};
-use crate::sources::login::{self as login_source, LoginSource};
-use crate::sources::store::{self, HostStore};
-use crate::sources::upstream::{self, Upstream};
-use crate::sources::{Chain, SESSION_CROSS_CHECK, SESSION_ON_OUTAGE, SESSION_SOURCES, read_order};
-use crate::store::limits::Limiter;
-use crate::store::{Kept, place};
-use crate::widget::policy::Policy;
+use crate::observe::{audit, logs};
+use crate::sources::bearer;
+use crate::sources::plan::Context;
+use crate::sources::{self, Chain, KINDS, SESSION_CROSS_CHECK, SESSION_ON_OUTAGE, SESSION_SOURCES};
+use crate::store::limits;
+use crate::store::place;
+use crate::widget::policy;
 use crate::widget::vars::WIDGETS;
-use crate::widget::{self, Shared, Widget};
+use crate::widget::{self, Shared};
 
-/// Where visitors' requests come in.
-pub const LISTEN: Var = Var::new(
-    "LISTEN",
-    "127.0.0.1:8080",
-    "unix:/run/countersign/http.sock",
-    "Where pages' requests come in, from the proxy: address:port, or unix:/path.",
-);
-/// Where operations look in.
-pub const ADMIN_LISTEN: Var = Var::new(
-    "ADMIN_LISTEN",
-    "127.0.0.1:9090",
-    "off",
-    "Where health, metrics and the console are served: address:port, unix:/path, or off. Never expose it.",
-);
+crate::settings! {
+    pub vars {
+        LISTEN("127.0.0.1:8080", "unix:/run/countersign/http.sock"; at_start()),
+            "Where pages' requests come in, from the proxy: address:port, or unix:/path.";
+        ADMIN_LISTEN("127.0.0.1:9090", "off"; at_start()),
+            "Where health, metrics and the console are served: address:port, unix:/path, or off. Never expose it.";
+        SHUTDOWN_DELAY("0s", "10s"; at_start()),
+            "How long the service goes on answering after it was told to stop, at most 5m: /ready says 503 at once, and proxies and orchestrators need a moment to see it.";
+    }
+}
 
 /// A section of the settings table.
 #[derive(Debug, Clone, Copy)]
@@ -65,51 +62,61 @@ pub struct Section {
 }
 
 /// Every setting there is, in the order of the settings table.
-pub const SECTIONS: &[Section] = &[
-    Section { title: "Where it listens and what it is called", vars: &[&LISTEN, &ADMIN_LISTEN, &ADMIN_HOSTS] },
-    Section { title: "Which pages may ask", vars: OriginRules::VARS },
-    Section { title: "How they ask", vars: TokenRules::VARS },
+pub static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
+    let sources = KINDS.map(|kind| Section { title: kind.title, vars: kind.vars });
+    BEFORE_SOURCES.iter().chain(&sources).chain(AFTER_SOURCES).copied().collect()
+});
+
+const BEFORE_SOURCES: &[Section] = &[
+    Section {
+        title: "Where it listens and what it is called",
+        vars: &[&LISTEN, &ADMIN_LISTEN, &ADMIN_HOSTS, &SHUTDOWN_DELAY],
+    },
+    Section { title: "TLS, for proxies on another host", vars: tls::VARS },
+    Section { title: "Which pages may ask", vars: http::origin::VARS },
+    Section { title: "How they ask", vars: http::rules::VARS },
+    Section { title: "Whom widgets' servers ask (`POST /introspect`)", vars: http::introspect::VARS },
+    Section { title: "Who may revoke", vars: http::admin::revoke::VARS },
+    Section { title: "How much a request may carry", vars: HeadLimits::VARS },
+    Section { title: "How many connections there may be, and how long they may wait", vars: ConnectionLimits::VARS },
     Section {
         title: "Who the visitor is",
         vars: &[&SESSION_SOURCES, &SESSION_ON_OUTAGE, &SESSION_CROSS_CHECK, &TRUSTED_PROXIES],
     },
-    Section { title: "Source `forwarded`: headers of an auth proxy", vars: Forwarded::VARS },
-    Section { title: "Source `assertion`: a signed identity header", vars: Assertion::VARS },
-    Section { title: "Source `bearer`: access tokens", vars: Bearer::VARS },
-    Section { title: "Source `upstream`: the host's session endpoint", vars: Upstream::VARS },
-    Section { title: "Source `store`: the host's tower-sessions record", vars: HostStore::VARS },
-    Section { title: "Source `login`: our own login", vars: login::Settings::VARS },
-    Section { title: "`LOGIN=oidc`: at the organisation's identity provider", vars: oidc::settings::Settings::VARS },
-    Section { title: "`LOGIN=accounts`: with local accounts", vars: Accounts::VARS },
-    Section { title: "Sessions of our own login", vars: sessions::Settings::VARS },
-    Section { title: "Where they are kept", vars: place::Settings::VARS },
-    Section { title: "Widgets", vars: widget::vars::VARS },
-    Section { title: "A widget's keys", vars: Keyring::VARS },
-    Section { title: "A widget's rules", vars: Policy::VARS },
-    Section { title: "Direct Line (`healthcare-agent`, `copilot-studio`)", vars: connector::VARS },
-    Section { title: "Pseudonyms", vars: Pseudonyms::VARS },
-    Section { title: "Time and limits", vars: Issuer::VARS },
-    Section { title: "Allowances", vars: Limiter::VARS },
-    Section { title: "Records and logs", vars: AuditSettings::VARS },
-    Section { title: "Log", vars: logs::VARS },
-    Section { title: "Outbound calls", vars: Outbound::VARS },
 ];
 
-/// Beginnings of names that are ours: a name that begins so and is no setting is a mistake, not silence.
+const AFTER_SOURCES: &[Section] = &[
+    Section { title: "How the login's pages look", vars: login::brand::Settings::VARS },
+    Section { title: "`LOGIN=oidc`: at the organisation's identity provider", vars: oidc::settings::VARS },
+    Section { title: "`LOGIN=accounts`: with local accounts", vars: accounts::VARS },
+    Section { title: "Sessions of our own login", vars: sessions::VARS },
+    Section { title: "Where they are kept", vars: place::VARS },
+    Section { title: "Widgets", vars: widget::vars::VARS },
+    Section { title: "A widget's keys", vars: keyring::VARS },
+    Section { title: "A widget's rules", vars: policy::VARS },
+    Section { title: "Direct Line (`healthcare-agent`, `copilot-studio`)", vars: connector::VARS },
+    Section { title: "Pseudonyms", vars: pseudonym::VARS },
+    Section { title: "Time and limits", vars: issuance::VARS },
+    Section { title: "Allowances", vars: limits::VARS },
+    Section { title: "Records and logs", vars: audit::settings::VARS },
+    Section { title: "Log", vars: logs::VARS },
+    Section { title: "Outbound calls", vars: outbound::client::VARS },
+];
+
+/// Beginnings of names that are ours, beside the names of the session sources: a name that begins so and is no setting is a
+/// mistake, not silence.
 const PREFIXES: &[&str] = &[
     "WIDGET",
     "SESSION_",
-    "ASSERTION_",
-    "BEARER_",
-    "FORWARDED_",
-    "UPSTREAM_",
-    "STORE_",
     "LOGIN",
     "LOGOUT_",
     "OIDC_",
     "ACCOUNTS",
     "TOKEN_",
     "AUDIT_",
+    "REPLICA_ID",
+    "INTROSPECTION",
+    "REVOCATION",
     "DIRECTLINE_",
     "WEBCHAT_",
     "APP_SECRET",
@@ -118,6 +125,10 @@ const PREFIXES: &[&str] = &[
     "PSEUDONYM_",
     "SUBJECT_NAMESPACE",
     "RATE_LIMIT_",
+    "CONNECTION",
+    "TLS_",
+    "REQUEST_HEAD",
+    "REQUEST_COOKIES",
     "PUBLIC_URL",
     "ALLOWED_ORIGIN",
     "ALLOW_CROSS",
@@ -127,233 +138,208 @@ const PREFIXES: &[&str] = &[
     "ADMIN_",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "SHUTDOWN_",
     "COUNTERSIGN_",
 ];
 
-/// The whole configuration, parsed, bound and checked.
-#[derive(Debug)]
-pub struct Config {
+/// Every wing's settings, parsed and checked: plain values. Nothing is opened, called or written to make them; only the files
+/// that settings name are read.
+#[derive(Debug, Clone)]
+pub struct Settings {
     /// Where visitors' requests come in.
     pub listen: Address,
     /// Where operations look in; `None` when off.
     pub admin_listen: Option<Address>,
+    /// How long visitors are still served after they should be sent elsewhere.
+    pub shutdown_delay: Duration,
     /// Names of the admin listener.
     pub admin_names: AdminNames,
-    /// Our own public address.
-    pub public_url: Option<Url>,
     /// Which pages may ask.
     pub origins: OriginRules,
     /// How they must ask.
     pub token: TokenRules,
+    /// Who may ask about tokens, when anybody may.
+    pub introspection: Option<http::introspect::Settings>,
+    /// Who may end everything of a subject, when anybody may.
+    pub revokers: Option<BearerSecrets>,
+    /// Where state is kept that replicas share, where there is any.
+    pub place: Option<place::Settings>,
+    /// How many connections there may be, and how long they may wait.
+    pub connections: ConnectionLimits,
+    /// What the listener shows and asks for; `None` for plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+    /// How much a request may carry.
+    pub heads: HeadLimits,
     /// Whose word about addresses counts.
     pub proxies: TrustedProxies,
+    /// Where a session is looked for.
+    pub sources: sources::Settings,
+    /// Our own login, when there is one.
+    pub login: Option<login::Settings>,
     /// The widgets.
-    pub widgets: Vec<Widget>,
+    pub widgets: Vec<widget::Settings>,
     /// Where every path leads.
     pub routes: Routes,
     /// What the widgets share.
     pub shared: Shared,
-    /// The sources and the issuer over them.
-    pub issuer: Issuer,
-    /// Our own login, when there is one.
-    pub login: Option<LoginConfig>,
-    /// What stays open when the configuration is read again.
-    pub kept: Kept,
-    /// Allowances.
-    pub limiter: Limiter,
+    /// How far tokens are back-dated.
+    pub skew: Duration,
+    /// How many tokens one visitor may fetch; `None` is any number.
+    pub rate: Option<Rate>,
     /// Where audit records go.
     pub audit: AuditSettings,
     /// What took effect, what to know, and which files to watch.
     pub reading: Reading,
 }
 
-/// Our own login and its sessions.
-#[derive(Debug, Clone)]
-pub struct LoginConfig {
-    /// How it works.
-    pub settings: login::Settings,
-    /// Its sessions.
-    pub sessions: LoginSessions,
-}
+/// What everything that calls others is made of ([`Env::part`]).
+pub(super) const NETWORK: &str = "network";
+/// What our own login is made of, besides.
+pub(super) const LOGIN: &str = "login";
 
-impl Config {
+impl Settings {
     /// Reads everything, and names everything that is wrong.
     ///
     /// # Errors
     /// [`Mistakes`], all of them.
-    pub fn read(env: Env, clock: &Clock) -> Result<Self, Mistakes> {
-        Self::read_again(env, clock, &Kept::default())
-    }
-
-    /// The same after something has changed: what can stay open stays open.
-    ///
-    /// # Errors
-    /// As [`Config::read`].
-    pub fn read_again(mut env: Env, clock: &Clock, kept: &Kept) -> Result<Self, Mistakes> {
-        let listen: Option<Address> = env.parse(&LISTEN);
-        let admin_listen = read_admin(&mut env);
-        let admin_names = AdminNames::read(&mut env);
-        logs::check(&mut env);
-        let (public_url, other_origins, mut origins) = OriginRules::read(&mut env);
-        let token = TokenRules::read(&mut env);
-        let proxies = TrustedProxies::read(&mut env);
-        let outbound = Outbound::read(&mut env);
+    pub fn read(mut env: Env) -> Result<Self, Mistakes> {
+        let env = &mut env;
+        let admin_listen = read_admin(env);
+        let admin_names = AdminNames::read(env);
+        let delay = env.duration_within(&SHUTDOWN_DELAY, Duration::ZERO, Duration::from_mins(5));
+        logs::check(env);
+        let (listen, proxies, outbound) =
+            env.part(NETWORK, |env| (env.parse::<Address>(&LISTEN), TrustedProxies::read(env), Outbound::read(env)));
+        let token = TokenRules::read(env);
+        let connections = ConnectionLimits::parse(env).unwrap_or(ConnectionLimits::DEFAULT);
+        let heads = HeadLimits::parse(env).unwrap_or(HeadLimits::DEFAULT);
         let unix = matches!(listen, Some(Address::Unix(_)));
-        let login = login::Settings::read(&mut env, public_url.as_ref(), &outbound, clock);
-        let login = login.and_then(|settings| read_visits(&mut env, settings, clock, kept));
-        let chain = read_chain(&mut env, &outbound, &proxies, unix, clock, login.as_ref());
-        origins.page_headers = chain.sent_by_pages().chain(token.required_header().cloned()).collect();
-        let shared = read_shared(&mut env, public_url.clone(), other_origins, outbound, clock);
-        check_namespaces(&mut env, &shared.namespaces, &chain);
-        let widgets = Widget::read_all(&mut env, &shared);
-        token.check_aliases(&mut env, &widgets);
-        let mount = public_url.as_ref().map(mount).unwrap_or_default();
-        let (routes, conflicts) = Routes::new(&mount, &token, &widgets, login.is_some());
-        for conflict in conflicts {
-            env.mistake_in(conflict.setting, &conflict.problem);
+        let tls = Tls::read(env, unix);
+        let transport = transport(unix, tls.as_deref());
+        let ((public_url, other_origins, mut origins), login) = env.part(LOGIN, |env| {
+            let address = OriginRules::read(env);
+            let login = login::Settings::read(env, address.0.as_ref(), &outbound);
+            (address, login)
+        });
+        let context = Context { outbound: &outbound, proxies: &proxies, transport, login: login.as_ref() };
+        let sources = sources::Settings::read(env, &context);
+        origins.access_tokens = sources.names.contains(&bearer::NAME);
+        checks::check_login(env, &sources.names);
+        let shared = read_shared(env, public_url, other_origins, outbound);
+        checks::check_namespaces(env, &shared.namespaces, &sources);
+        let widgets = widget::Settings::read_all(env, &shared);
+        checks::warn_of_attributes(env, &widgets, &sources.attributes().collect());
+        token.check_aliases(env, &widgets);
+        let (introspection, revokers) = (http::introspect::Settings::read(env), http::admin::revoke::read(env));
+        let place = read_place(env, login.as_ref(), introspection.as_ref(), revokers.is_some());
+        checks::check_revocations(env, &widgets, login.as_ref(), (place.as_ref(), revokers.is_some()));
+        let routes = read_routes(env, &shared, &token, &widgets, (login.is_some(), introspection.is_some()));
+        if proxies.is_empty() && transport == Transport::Open {
+            checks::warn_of_shared_address(env, login.as_ref(), &sources.names);
         }
-        if let Some(login) = &login {
-            warn_of_shared_address(&mut env, login, &proxies, unix);
-        }
-        warn_of_addresses(&mut env, public_url.as_ref(), &shared.origins, admin_listen.as_ref());
-        let skew = Issuer::read_skew(&mut env);
-        let limiter = Limiter::read(&mut env, clock);
-        let audit = AuditSettings::read(&mut env);
+        checks::warn_of_addresses(env, &shared, admin_listen.as_ref());
+        let skew = Issuer::read_skew(env);
+        let rate = limits::read(env);
+        let audit = AuditSettings::read(env);
         let names: Vec<String> = env.list(&WIDGETS);
-        let reading = env.finish(&known_names(&names), PREFIXES)?;
-        let missing = || Mistakes(Vec::new());
+        let of_sources = KINDS.map(|kind| format!("{}_", kind.name.to_ascii_uppercase()));
+        let prefixes: Vec<&str> = PREFIXES.iter().copied().chain(of_sources.iter().map(String::as_str)).collect();
+        let reading = env.finish(&known_names(&names), &prefixes)?;
+        let listen = listen.ok_or_else(|| Mistakes(Vec::new()))?;
         Ok(Self {
-            listen: listen.ok_or_else(missing)?,
+            listen,
             admin_listen,
+            shutdown_delay: delay.unwrap_or_default(),
             admin_names,
-            public_url,
             origins,
             token,
+            introspection,
+            revokers,
+            place,
+            connections,
+            tls,
+            heads,
             proxies,
+            sources,
+            login,
             widgets,
             routes,
             shared,
-            issuer: Issuer::new(chain, clock.clone(), skew),
-            login,
-            kept: kept.clone(),
-            limiter,
+            skew,
+            rate,
             audit,
             reading,
         })
     }
 
+    /// An issuer for commands, which are told who the visitor is: it asks no source.
+    #[must_use]
+    pub fn issuer(&self, clock: &Clock) -> Issuer {
+        Issuer::new(Chain::default(), clock.clone(), self.skew)
+    }
+
     /// The path under which the organisation's site routes to us, without a trailing slash; empty at the root.
     #[must_use]
     pub fn mount(&self) -> String {
-        self.public_url.as_ref().map(mount).unwrap_or_default()
+        self.shared.public_url.as_ref().map(mount).unwrap_or_default()
     }
+}
+
+fn transport(unix: bool, tls: Option<&Tls>) -> Transport {
+    match tls {
+        _ if unix => Transport::UnixSocket,
+        Some(tls) if tls.asks => Transport::Certificate,
+        _ => Transport::Open,
+    }
+}
+
+fn read_routes(
+    env: &mut Env,
+    shared: &Shared,
+    token: &TokenRules,
+    widgets: &[widget::Settings],
+    (login, introspection): (bool, bool),
+) -> Routes {
+    let mount = shared.public_url.as_ref().map(mount).unwrap_or_default();
+    let (routes, conflicts) = Routes::new(&mount, token, widgets, login, introspection);
+    for conflict in conflicts {
+        env.mistake_in(conflict.setting, &conflict.problem);
+    }
+    routes
+}
+
+/// The store of our own login, or one for what else replicas must know of each other.
+fn read_place(
+    env: &mut Env,
+    login: Option<&login::Settings>,
+    introspection: Option<&http::introspect::Settings>,
+    revokers: bool,
+) -> Option<place::Settings> {
+    let place = match login {
+        Some(login) => login.place.clone(),
+        None if introspection.is_some() || revokers => place::Settings::read(env)?,
+        None => return None,
+    };
+    if introspection.is_some_and(|introspection| introspection.one_time) && !place.is_shared() {
+        let problem = "is remembered in this process alone, as SESSION_STORE=memory is: every replica accepts a token once, and so does this one after a restart";
+        env.warn(http::introspect::INTROSPECTION_ONE_TIME.name, problem);
+    }
+    Some(place)
 }
 
 fn mount(url: &Url) -> String {
     url.path().trim_end_matches('/').to_owned()
 }
 
-fn read_shared(
-    env: &mut Env,
-    public_url: Option<Url>,
-    origins: Vec<Origin>,
-    outbound: Outbound,
-    clock: &Clock,
-) -> Shared {
+fn read_shared(env: &mut Env, public_url: Option<Url>, origins: Vec<Origin>, outbound: Outbound) -> Shared {
     let pseudonyms = Pseudonyms::read(env).map(Arc::new);
     let namespaces = Arc::new(Namespaces::read(env));
-    Shared { public_url, origins, outbound, clock: clock.clone(), pseudonyms, namespaces }
-}
-
-/// Names login systems of sources that are not asked, and warns where two systems could be taken for one.
-fn check_namespaces(env: &mut Env, namespaces: &Namespaces, chain: &Chain) {
-    if chain.names().nth(1).is_some() && !chain.must_agree() && !env.is_set(&pseudonym::NAMESPACE) {
-        let problem = "is not set, and SESSION_SOURCES names several sources: whoever has the same id in two of them is one person to the widget, and can be read as the other. If they are different login systems, name each, as in forwarded=sso,login=local, with WIDGET_SUBJECT=pseudonym; if they are one, say so: SUBJECT_NAMESPACE=default";
-        env.warn(pseudonym::NAMESPACE.name, problem);
-    }
-    for unknown in namespaces.sources().filter(|source| !chain.names().any(|name| name == *source)) {
-        let why = format!("names the source `{unknown}`, which is not in SESSION_SOURCES");
-        env.mistake_in(&pseudonym::NAMESPACE, &why);
-    }
+    Shared { public_url, origins, outbound, pseudonyms, namespaces }
 }
 
 fn read_admin(env: &mut Env) -> Option<Address> {
     let off = env.text(&ADMIN_LISTEN).is_some_and(|text| text.eq_ignore_ascii_case("off"));
     if off { None } else { env.parse(&ADMIN_LISTEN) }
-}
-
-fn read_visits(env: &mut Env, settings: login::Settings, clock: &Clock, kept: &Kept) -> Option<LoginConfig> {
-    let store = kept.store(&place::Settings::read(env)?, clock);
-    let sessions = settings.sessions(store, clock.clone());
-    Some(LoginConfig { settings, sessions })
-}
-
-/// Addresses that work, and are hardly meant.
-fn warn_of_addresses(env: &mut Env, public_url: Option<&Url>, listed: &[Origin], admin: Option<&Address>) {
-    const PLAIN: &str = "is plain http: whoever is on the way can read tokens and cookies, and browsers withhold what needs a secure page. Fine on one machine, not for visitors";
-    match public_url {
-        None if !env.is_set(&PUBLIC_URL) => {
-            let problem = "is not set: browsers without Fetch Metadata are refused, and formats that name an issuer need it. It is the address under which pages reach this service, path included";
-            env.warn(PUBLIC_URL.name, problem);
-        }
-        Some(url) if url.scheme() == "http" && !is_loopback(url) => env.warn(PUBLIC_URL.name, PLAIN),
-        _ => {}
-    }
-    let plain = |origin: &&Origin| {
-        let url = Url::parse(origin.as_str()).ok();
-        url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url))
-    };
-    if let Some(origin) = listed.iter().find(plain) {
-        env.warn(ALLOWED_ORIGINS.name, &format!("{origin} {PLAIN}"));
-    }
-    if admin.is_some_and(|address| matches!(address, Address::Tcp(at) if at.ip().is_unspecified())) {
-        let problem = "is every address of this machine: metrics and the console are for operators alone";
-        env.warn(ADMIN_LISTEN.name, problem);
-    }
-}
-
-/// Behind a proxy that is not named, every visitor comes from one address.
-fn warn_of_shared_address(env: &mut Env, login: &LoginConfig, proxies: &TrustedProxies, unix: bool) {
-    if proxies.is_empty() && !unix {
-        let guesses = "is not set: behind a proxy all visitors come from one address, and one who guesses passwords can keep the others waiting";
-        let logins = "is not set: behind a proxy all visitors come from one address, and their logins at the identity provider are counted as one visitor's";
-        env.warn(TRUSTED_PROXIES.name, if login.settings.takes_passwords() { guesses } else { logins });
-    }
-}
-
-/// A login that nobody asks about, and a question about a login that does not exist, are both somebody's oversight.
-fn check_login(env: &mut Env, order: &[&'static str]) {
-    match (login::Settings::is_wanted(env), order.contains(&login_source::NAME)) {
-        (true, false) => env.mistake_in(&SESSION_SOURCES, "must hold `login`, or nobody who logs in here is known"),
-        (false, true) => env.mistake_in(&login::LOGIN, "is required for the source login: oidc or accounts"),
-        _ => {}
-    }
-}
-
-fn read_chain(
-    env: &mut Env,
-    outbound: &Outbound,
-    proxies: &TrustedProxies,
-    unix: bool,
-    clock: &Clock,
-    login: Option<&LoginConfig>,
-) -> Chain {
-    let known = [forwarded::NAME, assertion::NAME, bearer::NAME, upstream::NAME, store::NAME, login_source::NAME];
-    let (order, rule) = read_order(env, &known);
-    check_login(env, &order);
-    let mut sources: Vec<Box<dyn Authenticator>> = Vec::new();
-    for name in order {
-        let source: Option<Box<dyn Authenticator>> = match name {
-            forwarded::NAME => Forwarded::read(env, proxies, unix).map(|s| Box::new(s) as _),
-            assertion::NAME => Assertion::read(env, outbound, clock).map(|s| Box::new(s.behind(proxies)) as _),
-            bearer::NAME => Bearer::read(env, outbound, proxies, clock).map(|s| Box::new(s) as _),
-            store::NAME => HostStore::read(env, clock).map(|s| Box::new(s) as _),
-            login_source::NAME => login.map(|login| Box::new(LoginSource::new(login.sessions.clone())) as _),
-            _ => Upstream::read(env, outbound, proxies, clock).map(|s| Box::new(s) as _),
-        };
-        sources.extend(source);
-    }
-    Chain::new(sources, rule)
 }
 
 /// Every name that is a setting when these widgets are configured.

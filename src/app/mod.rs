@@ -1,37 +1,42 @@
 //! From a configuration to a running service. Every start-up failure happens here, before the first visitor.
 
 mod background;
+pub mod build;
 pub mod changes;
 pub mod config;
+pub mod descriptors;
+pub mod supervisor;
+mod sweeps;
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::background::Hangups;
+use self::build::Lasting;
 use self::changes::Change;
-use crate::app::config::Config;
+use self::supervisor::{Inherited, Supervisor};
+use self::sweeps::{SWEEPS, sweeps};
+use crate::app::config::Settings;
 use crate::base::clock::Clock;
 use crate::config::env::{Mistake, Mistakes};
 use crate::http::admin::Admin;
-use crate::http::guard::Guard;
-use crate::http::listen::{Listener, Timeouts, serve};
+use crate::http::listen::{Address, ConnectionLimits, Listener, ListenerOptions, ReceivedRequest, serve};
 use crate::http::service::HttpService;
 use crate::http::state::{AppState, Snapshot};
-use crate::issuance::Widgets;
-use crate::issuance::verifier;
-use crate::jose::keyring::key_set;
-use crate::login::{LoginLimits, LoginService};
-use crate::observe::audit::Audit;
-use crate::observe::audit::settings::{AUDIT_LOG, AuditSettings};
+use crate::login::LoginLimits;
+use crate::observe::audit::settings::AUDIT_LOG;
+use crate::observe::audit::{Audit, Change as AuditChange};
 use crate::observe::metrics::ReloadLabels;
-use crate::store::Store;
-use crate::widget::Widget;
+use crate::store::limits::Limiter;
+use crate::store::{Store, Stores};
 
 /// How often files are looked at. Reading and comparing survives what notifications do not: symlinks that are swapped,
 /// and file systems that send none.
@@ -43,8 +48,11 @@ const LOOKS: u32 = 10;
 /// How long a reload waits for those whom sources must ask. It does not depend on them: a secret that must not be used any
 /// more is out of use even while an identity provider is down.
 const WARM_FOR: Duration = Duration::from_secs(3);
-/// How often idle visitors are forgotten.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// How long the end takes after the last request: audit log, stores, and a little.
+pub const END_WITHIN: Duration = Duration::from_secs(10);
+/// The operations side's places, which visitors cannot take.
+const ADMIN_CONNECTIONS: usize = 128;
 
 /// A service that is ready to listen.
 #[derive(Debug)]
@@ -55,8 +63,12 @@ pub struct App {
     pub service: HttpService,
     /// The operations side.
     pub admin: Admin,
-    /// The sessions of our own login, when there is one.
+    /// The shared state, where there is any.
     pub store: Option<Store>,
+    /// Who is told how things stand.
+    pub supervisor: Arc<Supervisor>,
+    limits: ConnectionLimits,
+    shutdown_delay: Duration,
     files: BTreeSet<PathBuf>,
 }
 
@@ -75,6 +87,22 @@ pub enum StartError {
     /// Our own login cannot work.
     #[error("LOGIN: {0}")]
     Login(String),
+    /// A session source cannot work.
+    #[error("SESSION_SOURCES: {name}: {problem}")]
+    Source {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A widget cannot work.
+    #[error("widget `{name}`: {problem}")]
+    Widget {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] std::io::Error),
@@ -85,17 +113,21 @@ impl App {
     ///
     /// # Errors
     /// [`StartError::SelfTest`] when a key does not sign what its own verifier accepts.
-    pub fn new(config: Config, clock: &Clock) -> Result<Self, StartError> {
-        let files = config.reading.files.clone();
-        let names = config.admin_names.clone();
-        let limits = Arc::new(LoginLimits::new(clock));
-        let (snapshot, audit, limiter) = take_apart(config, &limits, clock)?;
+    pub fn new(settings: Settings, clock: &Clock) -> Result<Self, StartError> {
+        let files = settings.reading.files.clone();
+        let (names, shutdown_delay, limits) =
+            (settings.admin_names.clone(), settings.shutdown_delay, settings.connections);
+        let (audit, limiter) = (settings.audit.clone(), Limiter::new(settings.rate, clock));
+        let (logins, stores) = (Arc::new(LoginLimits::new(clock)), Stores::default());
+        let snapshot = build::snapshot(settings, Lasting { limits: &logins, stores: &stores, clock }, None)?;
         let audit = Audit::start(&audit, clock.clone()).map_err(no_audit)?;
-        let store = snapshot.login.as_ref().map(|login| login.sessions.store().clone());
-        let state = Arc::new(AppState::new(snapshot, audit, limiter, limits, clock.clone()));
+        let store = snapshot.store.clone();
+        let state = Arc::new(AppState::new(snapshot, audit, limiter, logins, stores, clock.clone()));
+        changes::show_keys(&state.metrics, &state.snapshot().reading, clock.now());
         let service = HttpService::new(state.clone());
         let admin = Admin::new(state.clone(), names);
-        Ok(Self { state, service, admin, store, files })
+        let supervisor = Arc::default();
+        Ok(Self { state, service, admin, store, supervisor, limits, shutdown_delay, files })
     }
 
     /// Serves both listeners until `stop` completes.
@@ -105,56 +137,85 @@ impl App {
     pub async fn serve(
         self,
         listeners: Listeners,
-        reread: ReadConfig,
+        reread: ReadSettings,
         stop: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         if let Some(store) = &self.store {
             store.open().await.map_err(StartError::Store)?;
         }
         let (stopping, stopped) = watch::channel(false);
-        let wait = |mut stopped: watch::Receiver<bool>| async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let service = self.service.clone();
-        let state = tokio::spawn(serve(
-            listeners.public,
-            Timeouts::DEFAULT,
-            move |request| {
-                let service = service.clone();
-                async move { service.handle(request).await }
-            },
-            wait(stopped.clone()),
-        ));
-        let admin = listeners.admin.map(|listener| {
-            let admin = self.admin.clone();
-            let answer = move |request| {
-                let admin = admin.clone();
-                async move { admin.handle(request).await }
-            };
-            tokio::spawn(serve(listener, Timeouts::DEFAULT, answer, wait(stopped.clone())))
-        });
-        let chores = tokio::spawn(look_after(self.state.clone(), self.files, reread));
-        // Until everybody who must be asked has answered once, visitors are better sent elsewhere. Never again after that: an
+        let (closing, closed) = watch::channel(false);
+        let public = self.serve_public(listeners.public, stopped);
+        let admin = listeners.admin.map(|listener| self.serve_admin(listener, closed));
+        self.state.audit.change(&AuditChange { what: "start", outcome: "done", ..AuditChange::default() });
+        let chores = tokio::spawn(look_after(self.state.clone(), self.supervisor.clone(), self.files, reread));
+        self.supervisor.ready();
+        // Until every dependency has answered once, visitors are better sent elsewhere. Never again after that: an
         // identity provider that is down for a moment must not take every replica with it.
         tokio::select! {
             () = stop => {}
             () = async {
-                warm(&self.state).await;
-                self.admin.set_ready(true);
+                warm(&self.state, &self.admin).await;
                 pending::<()>().await;
             } => {}
         }
+        self.supervisor.stopping(self.shutdown_delay + self.limits.grace + END_WITHIN);
         // Probes see "not ready" first, while requests that already came are still answered.
         self.admin.set_ready(false);
+        tokio::time::sleep(self.shutdown_delay).await;
         let _ = stopping.send(true);
-        let _ = state.await;
+        let _ = public.await;
+        let _ = tokio::time::timeout(END_WITHIN / 2, self.state.vendor_calls.wait()).await;
+        // Operations can look on until the last visitor has gone.
+        let _ = closing.send(true);
         if let Some(admin) = admin {
             let _ = admin.await;
         }
         chores.abort();
+        self.state.audit.change(&AuditChange { what: "stop", outcome: "done", ..AuditChange::default() });
         self.state.audit.flush();
         Ok(())
     }
+
+    fn serve_public(&self, listener: Listener, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+        let service = self.service.clone();
+        let answer = move |received| {
+            let service = service.clone();
+            async move { service.answer(received).await }
+        };
+        let state = self.state.clone();
+        let options = ListenerOptions {
+            limits: ConnectionLimits { most: descriptors::places(self.limits.most), ..self.limits },
+            heads: self.state.snapshot().heads,
+            counts: self.state.metrics.connections.clone(),
+            is_proxy: {
+                let state = state.clone();
+                Arc::new(move |peer| state.snapshot().proxies.speaks_for_many(peer))
+            },
+            tls: Arc::new(move || state.snapshot().tls.clone()),
+        };
+        tokio::spawn(serve(listener, options, answer, said(stopped)))
+    }
+
+    fn serve_admin(&self, listener: Listener, stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+        let admin = self.admin.clone();
+        let answer = move |received: ReceivedRequest| {
+            let admin = admin.clone();
+            async move {
+                match received {
+                    Ok(request) => admin.handle(request).await,
+                    Err(refused) => refused.response(),
+                }
+            }
+        };
+        let limits = ConnectionLimits { most: ADMIN_CONNECTIONS, ..ConnectionLimits::DEFAULT };
+        tokio::spawn(serve(listener, ListenerOptions { limits, ..ListenerOptions::default() }, answer, said(stopped)))
+    }
+}
+
+/// Waits until it is said, or nobody is left to say it.
+async fn said(mut word: watch::Receiver<bool>) {
+    let _ = word.wait_for(|said| *said).await;
 }
 
 /// How soon what could not be fetched is asked for again; after the last of them, every time.
@@ -162,25 +223,33 @@ const WARM_AGAIN: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Fetches what can be fetched before the first visitor comes, and does not give up.
-async fn warm(state: &AppState) {
+async fn warm(state: &AppState, admin: &Admin) {
     let mut pauses = WARM_AGAIN.into_iter().chain(std::iter::repeat(WARM_AGAIN[3]));
-    while !warm_once(&state.snapshot()).await {
+    loop {
+        let missing = warm_once(&state.snapshot()).await;
+        let ready = missing.is_empty();
+        admin.wait_for(missing);
+        if ready {
+            return;
+        }
         tokio::time::sleep(pauses.next().unwrap_or_default()).await;
     }
 }
 
-/// Whether everybody who must be asked about visitors has answered.
-async fn warm_once(snapshot: &Snapshot) -> bool {
-    let sources = snapshot.issuer.chain().warm().await.map_err(|outage| (outage.source_name, outage.reason));
-    let login = match &snapshot.login {
-        Some(service) => service.warm().await.map_err(|reason| ("login", reason)),
-        None => Ok(()),
-    };
-    let warmed = sources.and(login);
-    if let Err((source, reason)) = warmed {
-        tracing::warn!(source, reason, "who must be asked about visitors could not be asked");
+/// Which session sources, and whether the login, still lack what they need from others, and why.
+async fn warm_once(snapshot: &Snapshot) -> Vec<String> {
+    let outages = snapshot.issuer.chain().warm().await.err().unwrap_or_default();
+    let mut missing: Vec<_> = outages.iter().map(|outage| (outage.source_name, outage.reason)).collect();
+    if let Some(service) = &snapshot.login {
+        missing.extend(service.warm().await.err().map(|reason| ("login", reason)));
     }
-    warmed.is_ok()
+    if let Some(store) = snapshot.store.as_ref().filter(|_| snapshot.login.is_none()) {
+        missing.extend(store.ping().await.err().map(|down| ("session store", down.reason())));
+    }
+    for (source, reason) in &missing {
+        tracing::warn!(source, reason, "a session source could not be reached; it is tried again");
+    }
+    missing.into_iter().map(|(source, reason)| format!("source {source} ({reason})")).collect()
 }
 
 /// The bound listeners.
@@ -193,85 +262,64 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds what the configuration names.
+    /// Binds what the settings name, but for what the service manager hands over.
     ///
     /// # Errors
-    /// The system's, with the address.
-    pub async fn bind(config: &Config) -> std::io::Result<Self> {
-        let public = Listener::bind(&config.listen).await?;
-        let admin = match &config.admin_listen {
-            Some(address) => Some(Listener::bind(address).await?),
-            None => None,
+    /// The system's, with the address; or sockets that are not what the settings name.
+    pub fn bind(settings: &Settings, inherited: Inherited) -> std::io::Result<Self> {
+        let opened = |address: &Address, inherited: Option<OwnedFd>| match inherited {
+            Some(socket) => Listener::inherit(socket, address),
+            None => Listener::bind(address),
         };
+        let public = opened(&settings.listen, inherited.public)?;
+        let admin = settings.admin_listen.as_ref().map(|address| opened(address, inherited.admin)).transpose()?;
         Ok(Self { public, admin })
     }
 }
 
 fn no_audit(problem: String) -> Mistakes {
-    Mistakes(vec![Mistake { variable: AUDIT_LOG.name.to_owned(), problem }])
+    Mistakes(vec![Mistake::of(AUDIT_LOG.name, problem)])
 }
 
-type Taken = (Snapshot, AuditSettings, crate::store::limits::Limiter);
-
-fn take_apart(config: Config, limits: &Arc<LoginLimits>, clock: &Clock) -> Result<Taken, StartError> {
-    for widget in &config.widgets {
-        let tested = verifier::self_test(widget, clock);
-        tested.map_err(|problem| StartError::SelfTest(format!("widget `{}`: {problem}", widget.name)))?;
-    }
-    let mount = config.mount();
-    let login = config.login.map(|login| LoginService::new(login.settings, login.sessions, limits, clock));
-    let login = login.transpose().map_err(StartError::Login)?.map(Arc::new);
-    let snapshot = Snapshot {
-        mount,
-        login,
-        guard: Guard::new(config.issuer.chain().guarded()),
-        key_set: key_set(config.widgets.iter().filter_map(Widget::keyring)).to_string(),
-        issuer: config.issuer,
-        widgets: Widgets::new(config.widgets),
-        origins: config.origins,
-        token: config.token,
-        routes: config.routes,
-        proxies: config.proxies,
-        reading: config.reading,
-    };
-    Ok((snapshot, config.audit, config.limiter))
-}
-
-/// How the configuration is read again when a file has changed.
-pub type ReadConfig = Box<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
+/// How the settings are read again when a file has changed.
+pub type ReadSettings = Box<dyn Fn() -> Result<Settings, Mistakes> + Send + Sync>;
 
 /// Its name in metrics and in the log.
 const CHORES: &str = "chores";
 
-async fn look_after(state: Arc<AppState>, files: BTreeSet<PathBuf>, reread: ReadConfig) {
-    background::supervised(&state, CHORES, || chores(&state, files.clone(), &reread)).await;
+async fn look_after(state: Arc<AppState>, supervisor: Arc<Supervisor>, files: BTreeSet<PathBuf>, reread: ReadSettings) {
+    tokio::join!(
+        supervisor.stay_alive(),
+        background::supervised(&state, CHORES, || chores(&state, &supervisor, files.clone(), &reread)),
+        background::supervised(&state, SWEEPS, || sweeps(&state)),
+    );
 }
 
-async fn chores(state: &AppState, mut files: BTreeSet<PathBuf>, reread: &ReadConfig) {
+async fn chores(state: &AppState, supervisor: &Supervisor, mut files: BTreeSet<PathBuf>, reread: &ReadSettings) {
     let mut hangups = Hangups::listen();
     let mut seen = fingerprint(&files).await;
-    let mut since_sweep = Duration::ZERO;
     loop {
         background::beat(state, CHORES);
         let asked = hangups.within(RELOAD_EVERY).await;
         if asked {
             tracing::info!("asked to read and open everything anew");
+            supervisor.reloading();
             state.audit.reopen();
         }
         state.metrics.beat(state.clock.now());
-        since_sweep += RELOAD_EVERY;
-        if since_sweep >= SWEEP_EVERY {
-            since_sweep = Duration::ZERO;
-            state.limiter.forget_idle();
-            sweep(state).await;
-        }
         if fingerprint(&files).await != seen || asked {
-            let Some(now) = settled(&files).await else { continue };
+            let Some(now) = settled(&files).await else {
+                supervisor.ready();
+                continue;
+            };
             // What changes while the change is being read is another change, so it is the old look that counts as seen.
             seen = now;
             if let Some(new_files) = reload(state, reread).await {
                 files = new_files;
             }
+        }
+        if asked {
+            supervisor.ready();
         }
     }
 }
@@ -291,42 +339,42 @@ async fn settled(files: &BTreeSet<PathBuf>) -> Option<Vec<u8>> {
 }
 
 /// Validates the whole configuration again and swaps it in at once; keeps the old one when anything is wrong with the new.
-pub async fn reload(state: &AppState, reread: &ReadConfig) -> Option<BTreeSet<PathBuf>> {
+pub async fn reload(state: &AppState, reread: &ReadSettings) -> Option<BTreeSet<PathBuf>> {
     let replaced = replace(state, reread).await;
     let outcome = if replaced.is_ok() { "applied" } else { "refused" };
     state.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    state.metrics.last_reload.set(i64::try_from(state.clock.now().0).unwrap_or(i64::MAX));
+    state.metrics.last_reload_success.set(replaced.is_ok().into());
+    changes::show_keys(&state.metrics, &state.snapshot().reading, state.clock.now());
     match replaced {
         Ok((files, changes)) => {
             changes::report(&changes);
+            changes::record(&state.audit, &changes);
             Some(files)
         }
         Err(problem) => {
+            let text = problem.to_string();
+            let refused = AuditChange { what: "reload", outcome, problem: &text, ..AuditChange::default() };
+            state.audit.change(&refused);
             tracing::error!(%problem, "changed files were refused; the old configuration stays in force");
             None
         }
     }
 }
 
-async fn replace(state: &AppState, reread: &ReadConfig) -> Result<(BTreeSet<PathBuf>, Vec<Change>), StartError> {
-    let config = reread()?;
-    let files = config.reading.files.clone();
-    let changes = changes::between(&state.snapshot().reading, &config.reading);
-    let (snapshot, ..) = take_apart(config, &state.login_limits, &state.clock)?;
-    if let Some(login) = &snapshot.login {
-        login.sessions.store().open().await.map_err(StartError::Store)?;
+async fn replace(state: &AppState, reread: &ReadSettings) -> Result<(BTreeSet<PathBuf>, Vec<Change>), StartError> {
+    let settings = reread()?;
+    let files = settings.reading.files.clone();
+    let before = state.snapshot();
+    let changes = changes::between(&before.reading, &settings.reading);
+    let lasting = Lasting { limits: &state.login_limits, stores: &state.stores, clock: &state.clock };
+    let snapshot = build::snapshot(settings, lasting, Some(&before))?;
+    if let Some(store) = &snapshot.store {
+        store.open().await.map_err(StartError::Store)?;
     }
     let _ = tokio::time::timeout(WARM_FOR, warm_once(&snapshot)).await;
     state.replace(snapshot);
     Ok((files, changes))
-}
-
-/// Forgets sessions that have ended and attempts that are long past.
-async fn sweep(state: &AppState) {
-    state.login_limits.forget_idle();
-    let Some(login) = &state.snapshot().login else { return };
-    if let Err(down) = login.sessions.store().sweep().await {
-        tracing::warn!(reason = down.reason(), "ended sessions could not be swept");
-    }
 }
 
 async fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {

@@ -8,8 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
 /// Whole seconds since 1970-01-01T00:00:00Z: JWT's `NumericDate` (RFC 7519 section 2) without fractions.
@@ -35,6 +34,13 @@ impl UnixTime {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// `CLOCK_MONOTONIC` in microseconds, for other programs of this machine: theirs and ours count from the same moment.
+#[must_use]
+pub fn monotonic_micros() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000)
 }
 
 /// Where the time comes from. Cheap to clone; every part that needs time holds one.
@@ -152,7 +158,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 /// A fresh unguessable id: 128 random bits as 22 base64url characters, used as `jti` (RFC 7519 section 4.1.7).
 #[must_use]
 pub fn random_id() -> String {
-    URL_SAFE_NO_PAD.encode(random_bytes::<16>())
+    BASE64URL_NOPAD.encode(random_bytes::<16>().as_ref())
 }
 
 /// A fresh random UUID (RFC 9562 section 5.4), for vendors that want their ids so.
@@ -161,6 +167,6 @@ pub fn random_uuid() -> String {
     let mut bytes = random_bytes::<16>();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = hex::encode(bytes);
+    let hex = HEXLOWER.encode(&bytes);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

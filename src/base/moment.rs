@@ -29,6 +29,13 @@ pub enum NotATime {
     Kind,
 }
 
+/// Writes a time (RFC 3339, UTC).
+#[must_use]
+pub fn show(at: UnixTime) -> String {
+    let date = i64::try_from(at.0).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    date.and_then(|date| date.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
 /// Reads a time: seconds since 1970 or milliseconds, told apart by their size, whole or not, as a number or as text; RFC 3339
 /// with its zone; or an HTTP date (RFC 9110 section 5.6.7). Fractions are cut off.
 ///
@@ -79,13 +86,9 @@ fn is_decimal(text: &str) -> bool {
     [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A space between day and hour is as good as a `T` (RFC 3339 section 5.6).
+/// A space between day and hour is as good as a `T`, and a small letter as a capital (RFC 3339 section 5.6).
 fn rfc3339(text: &str) -> Option<u64> {
-    let joined = match text.as_bytes().get(10) {
-        Some(b' ') => text.replacen(' ', "T", 1),
-        _ => text.to_owned(),
-    };
-    let date = OffsetDateTime::parse(&joined.to_ascii_uppercase(), &Rfc3339).ok()?;
+    let date = OffsetDateTime::parse(&text.to_ascii_uppercase(), &Rfc3339).ok()?;
     u64::try_from(date.unix_timestamp()).ok()
 }
 

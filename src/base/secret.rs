@@ -6,8 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use subtle::ConstantTimeEq;
 
@@ -51,9 +50,9 @@ impl Encoding {
         let text = text.expose_secret();
         let bytes = match self {
             Self::Utf8 | Self::Pem => Some(text.as_bytes().to_vec()),
-            Self::Base64 => STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok(),
-            Self::Base64Url => URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
-            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => BASE64.decode(text.as_ref()).or_else(|_| BASE64_NOPAD.decode(text.as_ref())).ok(),
+            Self::Base64Url => BASE64URL_NOPAD.decode(text.as_ref()).or_else(|_| BASE64URL.decode(text.as_ref())).ok(),
+            Self::Hex => HEXLOWER_PERMISSIVE.decode(text.as_ref()).ok(),
         };
         bytes.map(SecretSlice::from).ok_or(NotEncoded(self))
     }
@@ -62,9 +61,9 @@ impl Encoding {
     #[must_use]
     pub fn encode(self, bytes: &[u8]) -> String {
         match self {
-            Self::Base64 => STANDARD.encode(bytes),
-            Self::Hex => hex::encode(bytes),
-            Self::Utf8 | Self::Base64Url | Self::Pem => URL_SAFE_NO_PAD.encode(bytes),
+            Self::Base64 => BASE64.encode(bytes),
+            Self::Hex => HEXLOWER.encode(bytes),
+            Self::Utf8 | Self::Base64Url | Self::Pem => BASE64URL_NOPAD.encode(bytes),
         }
     }
 }
@@ -96,7 +95,7 @@ pub fn fingerprint(secret: &[u8]) -> String {
     let mut input = b"countersign fingerprint\0".to_vec();
     input.extend_from_slice(secret);
     let digest = digest::digest(&digest::SHA256, &input);
-    hex::encode(&digest.as_ref()[..4])
+    HEXLOWER.encode(&digest.as_ref()[..4])
 }
 
 /// Compares without telling by its duration where the two differ.
@@ -123,8 +122,7 @@ const PLACEHOLDERS: [&str; 14] = [
     "insert-",
 ];
 
-/// Whether the text is a sample's stand-in, one character over and over, or a counting row, and so no secret at all
-/// (facts T-7).
+/// Whether the text is a sample's stand-in, one character over and over, or a counting row, and so no secret at all (T-7).
 #[must_use]
 pub fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();

@@ -2,7 +2,7 @@
 // spaces, empty lines and comment lines are left out. One thing differs. The served script finds its server by its own
 // address; a bundle's address says nothing about it, so the package leaves that out and asks for `base`.
 
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 
 const here = new URL('./', import.meta.url);
 const read = (name) => readFileSync(new URL(name, here), 'utf8');
@@ -28,6 +28,10 @@ export function build(to = new URL('dist/', here)) {
   write('countersign.js', asModule);
   write('countersign.classic.js', asClassic);
   for (const name of ['follow.js', 'react.js', 'vue.js']) write(name, `${lines(read(name)).join('\n')}\n`);
+  mkdirSync(new URL('adapters/', to));
+  for (const name of readdirSync(new URL('adapters/', here)).map((name) => `adapters/${name}`)) {
+    write(name, name.endsWith('.js') ? `${lines(read(name)).join('\n')}\n` : read(name));
+  }
   for (const name of ['countersign.d.ts', 'follow.d.ts', 'react.d.ts', 'vue.d.ts']) cpSync(new URL(name, here), new URL(name, to));
   for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(new URL(`../../${name}`, here), new URL(name, to));
 }

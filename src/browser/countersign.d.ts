@@ -53,10 +53,16 @@ export type ServerCode =
   | 'origin_refused'
   | 'identity_incomplete'
   | 'bad_request'
+  | 'ambiguous_request'
+  | 'head_too_large'
+  | 'too_many_headers'
+  | 'too_many_cookies'
+  | 'uri_too_long'
   | 'not_found'
   | 'method_not_allowed'
   | 'rate_limited'
   | 'upstream_unavailable'
+  | 'overloaded'
   | 'misconfigured'
   | 'conversation_expired'
   | 'conversation_foreign';
@@ -152,6 +158,8 @@ export interface Seat<Options = ConnectOptions> {
   readonly options: Options;
   readonly window: Window & typeof globalThis;
   readonly gone: () => boolean;
+  /** Resolves when the vendor's script has put there what `ready` looks for; rejects with `widget_missing` after a minute. */
+  readonly until: (ready: (window: Window & typeof globalThis) => unknown) => Promise<void>;
   [own: string]: unknown;
 }
 

@@ -410,14 +410,6 @@ function createTokenSource(options = {}) {
   return Object.freeze({ getToken, tokenProvider, current, subscribe, session, login, logout, stop, window });
 }
 
-// The vendor's script may load after us. Given up after a minute, and tried again with the next token.
-async function arrival({ window, gone }, ready) {
-  for (let n = 0; !ready(window); n++) {
-    if (n > 72 || gone()) throw new CountersignError('widget_missing');
-    await sleep(window, Math.min(50 * 1.2 ** n, 1000));
-  }
-}
-
 // Feeds one widget from a source; returns the function that disconnects it.
 function connect(source, kind, options = {}) {
   const adapter = adapters[kind] ?? kind;
@@ -426,9 +418,17 @@ function connect(source, kind, options = {}) {
   let open = true;
   let latest = null;
   let ready = null;
-  const seat = { source, options, window, gone: () => !open };
+  const seat = { source, options, window, gone: () => !open, until };
   const { onError = ({ message }) => window.console.warn(`countersign: ${message}`) } = options;
   let heard;
+
+  // The vendor's script may load after us. Given up after a minute, and tried again with the next token.
+  async function until(ready) {
+    for (let n = 0; !ready(window); n++) {
+      if (n > 72 || !open) throw new CountersignError('widget_missing');
+      await sleep(window, Math.min(50 * 1.2 ** n, 1000));
+    }
+  }
 
   // Who listens hears each error; otherwise each kind is explained once.
   function report(error) {
@@ -477,7 +477,7 @@ const startConversation = (answer, { locale }) => ({ type: 'event', name: 'start
 const spent = new WeakSet();
 
 const directLine = (opening) => ({
-  start: (seat) => arrival(seat, (window) => window.WebChat),
+  start: (seat) => seat.until((window) => window.WebChat),
   token(answer, seat) {
     if (seat.chat?.live && seat.chat.id === answer.conversationId) return undefined;
     return spent.has(answer) ? seat.source.getToken({ force: true }) : converse(answer, seat, opening);
@@ -547,7 +547,7 @@ async function rebuild(seat, chat) {
 // where that alone is new, logout takes back what was handed over. A page may pass an object of this shape to connect().
 const adapters = {
   medchat: {
-    start: (seat) => arrival(seat, (window) => window.medchatapp?.registerJWT),
+    start: (seat) => seat.until((window) => window.medchatapp?.registerJWT),
     token: ({ token }, { window }) => window.medchatapp.registerJWT(token),
     logout: ({ window }) => window.medchatapp?.unVerifyUser?.(),
   },

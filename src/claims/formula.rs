@@ -49,6 +49,22 @@ impl Formula {
         }
     }
 
+    /// Names of the attributes that are read one by one.
+    pub(super) fn attributes(&self) -> Vec<String> {
+        let named = |variable: &Variable| match variable {
+            Variable::Attribute(name) => Some(name.clone()),
+            _ => None,
+        };
+        match self {
+            Self::Variable(variable) => named(variable).into_iter().collect(),
+            Self::FirstOf(variables) => variables.iter().filter_map(named).collect(),
+            Self::Expression { compiled, .. } => {
+                let all = compiled.undeclared_variables(true).into_iter();
+                all.filter_map(|name| name.strip_prefix("attributes.").map(str::to_owned)).collect()
+            }
+        }
+    }
+
     /// A sentence about a constant, or a value of the page's, that nobody declared.
     pub(super) fn undeclared(&self, surroundings: &Surroundings) -> Option<String> {
         let named: Vec<String> = match self {

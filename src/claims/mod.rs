@@ -10,6 +10,7 @@
 
 mod compiler;
 mod formula;
+mod origin;
 pub mod pseudonym;
 mod registered;
 mod rule;
@@ -156,6 +157,9 @@ pub enum Missing {
     /// Longer than the vendor accepts, and not a text that may be cut.
     #[error("is longer than the vendor accepts")]
     TooLong,
+    /// Longer than a text may be whose rule names no limit.
+    #[error("is longer than the 1024 characters of a claim whose rule has no `max`: give it one")]
+    TooLongByDefault,
     /// Not of the type the rule asks for.
     #[error("has a value of the wrong type")]
     WrongType,

@@ -22,30 +22,18 @@ use crate::base::siv::{KEY_BYTES, Key, TAG_BYTES};
 use crate::config::env::{Env, Var};
 use crate::session::identity::Subject;
 
-/// The key.
-pub const KEY: Var = Var::secret(
-    "PSEUDONYM_KEY",
-    "Key of pseudonyms: 64 random bytes as base64url, made by `countersign keygen --kind pseudonym`. Another key gives every visitor another id.",
-);
-/// Older keys.
-pub const KEYS_OLD: Var = Var::secret(
-    "PSEUDONYM_KEYS_OLD",
-    "Keys used before, comma-separated: pseudonyms made with them can still be unmasked. None is made with them.",
-);
-/// Login systems.
-pub const NAMESPACE: Var = Var::new(
-    "SUBJECT_NAMESPACE",
-    "default",
-    "staff,accounts=patients",
-    "Name of the login system that subjects belong to. The same subject in two login systems is two people. A source with a login system of its own is given as source=name.",
-);
-/// What a widget's pseudonyms are bound to.
-pub const PAIRWISE_ID: Var = Var::new(
-    "WIDGET_PAIRWISE_ID",
-    "",
-    "clinic",
-    "What this widget's pseudonyms are bound to; the widget's name when not set. Set it to keep everyone's id when a widget is renamed.",
-);
+crate::settings! {
+    pub vars VARS {
+        PSEUDONYM_KEY(secret),
+            "Key of pseudonyms: 64 random bytes as base64url, made by `countersign keygen --kind pseudonym`. Another key gives every visitor another id.";
+        PSEUDONYM_KEYS_OLD(secret; after("PSEUDONYM_KEY")),
+            "Keys used before, comma-separated: pseudonyms made with them can still be unmasked. None is made with them.";
+        SUBJECT_NAMESPACE("default", "staff,accounts=patients"),
+            "Name of the login system that subjects belong to. The same subject in two login systems is two people. A source with a login system of its own is given as source=name.";
+        WIDGET_PAIRWISE_ID("", "clinic"),
+            "What this widget's pseudonyms are bound to; the widget's name when not set. Set it to keep everyone's id when a widget is renamed.";
+    }
+}
 
 /// First characters of every pseudonym. Base32 has no `1`, so nothing else starts like this by chance.
 const VERSION: &str = "p1";
@@ -94,7 +82,7 @@ impl fmt::Debug for Pseudonym {
 pub struct Realm<'a> {
     /// The login system ([`Namespaces::of`]).
     pub namespace: &'a str,
-    /// The widget's pairwise id ([`PAIRWISE_ID`]).
+    /// The widget's pairwise id ([`WIDGET_PAIRWISE_ID`]).
     pub audience: &'a str,
 }
 
@@ -140,22 +128,24 @@ pub struct Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// The settings of this room. [`PAIRWISE_ID`] is a widget's.
-    pub const VARS: &[&Var] = &[&KEY, &KEYS_OLD, &NAMESPACE, &PAIRWISE_ID];
-
     /// Reads the keys; `None` when there is none, or after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let current = env.secret(&KEY).and_then(|text| read_key(env, &KEY, &text));
-        let old = env.secret_lines(&KEYS_OLD).unwrap_or_default();
+        let current = env.secret(&PSEUDONYM_KEY).and_then(|text| read_key(env, &PSEUDONYM_KEY, &text));
+        let old = env.secret_lines(&PSEUDONYM_KEYS_OLD).unwrap_or_default();
         let texts = old.expose_secret().split([',', '\n']).map(str::trim_ascii).filter(|text| !text.is_empty());
-        let old: Vec<Key> = texts.filter_map(|text| read_key(env, &KEYS_OLD, &text.into())).collect();
-        if current.is_none() && !old.is_empty() && !env.is_set(&KEY) {
-            env.mistake_in(&KEY, "is required when PSEUDONYM_KEYS_OLD is set: the key that makes new pseudonyms");
+        let old: Vec<Key> = texts.filter_map(|text| read_key(env, &PSEUDONYM_KEYS_OLD, &text.into())).collect();
+        if current.is_none() && !old.is_empty() && !env.is_set(&PSEUDONYM_KEY) {
+            env.mistake_in(
+                &PSEUDONYM_KEY,
+                "is required when PSEUDONYM_KEYS_OLD is set: the key that makes new pseudonyms",
+            );
         }
         let current = current?;
-        let prints: Vec<String> = std::iter::once(&current).chain(&old).map(Key::fingerprint).collect();
+        env.show_key(&PSEUDONYM_KEY, &current.fingerprint());
+        // The one in force may be there too: it is on its way out.
+        let prints: Vec<String> = old.iter().map(Key::fingerprint).collect();
         if (1..prints.len()).any(|i| prints[..i].contains(&prints[i])) {
-            env.mistake_in(&KEYS_OLD, "names the same key twice, or the key that makes new pseudonyms");
+            env.mistake_in(&PSEUDONYM_KEYS_OLD, "names the same key twice");
         }
         Some(Self::new(current, old))
     }
@@ -275,14 +265,17 @@ pub struct Namespaces {
 impl Namespaces {
     /// Reads `SUBJECT_NAMESPACE`.
     pub fn read(env: &mut Env) -> Self {
-        let items: Vec<String> = env.list(&NAMESPACE);
+        let items: Vec<String> = env.list(&SUBJECT_NAMESPACE);
         let (own, mut common): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.contains('='));
         let names = items.iter().flat_map(|item| item.split('='));
         if common.len() > 1 || own.iter().any(|item| item.matches('=').count() > 1) || !names.into_iter().all(is_name) {
-            env.mistake_in(&NAMESPACE, "takes one name of letters, digits and hyphens, and source=name for exceptions");
+            env.mistake_in(
+                &SUBJECT_NAMESPACE,
+                "takes one name of letters, digits and hyphens, and source=name for exceptions",
+            );
         }
         let own = own.iter().filter_map(|item| item.split_once('=')).map(|(s, n)| (s.to_owned(), n.to_owned()));
-        let common = common.pop().map_or(NAMESPACE.default, String::as_str);
+        let common = common.pop().map_or(SUBJECT_NAMESPACE.default, String::as_str);
         Self { common: common.to_owned(), own: own.collect() }
     }
 
@@ -290,6 +283,12 @@ impl Namespaces {
     #[must_use]
     pub fn of(&self, source: &str) -> &str {
         self.own.iter().find(|(s, _)| s == source).map_or(&self.common, |(_, name)| name)
+    }
+
+    /// Whether there is more than one login system.
+    #[must_use]
+    pub fn are_several(&self) -> bool {
+        self.all().nth(1).is_some()
     }
 
     /// Every login system, each once.

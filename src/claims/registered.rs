@@ -38,13 +38,24 @@ pub enum Stamped {
 }
 
 impl Stamped {
-    pub(super) fn claim(self, stamp: &Stamp) -> (&'static str, Value) {
+    /// The claim.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
-            Self::IssuedAt => ("iat", Value::from(stamp.issued_at.0)),
-            Self::NotBefore => ("nbf", Value::from(stamp.issued_at.0)),
-            Self::Expires => ("exp", Value::from(stamp.expires_at.0)),
-            Self::Id => ("jti", Value::from(stamp.id())),
+            Self::IssuedAt => "iat",
+            Self::NotBefore => "nbf",
+            Self::Expires => "exp",
+            Self::Id => "jti",
         }
+    }
+
+    pub(super) fn claim(self, stamp: &Stamp) -> (&'static str, Value) {
+        let value = match self {
+            Self::IssuedAt | Self::NotBefore => Value::from(stamp.issued_at.0),
+            Self::Expires => Value::from(stamp.expires_at.0),
+            Self::Id => Value::from(stamp.id()),
+        };
+        (self.name(), value)
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Number, Value};
 
 use super::Missing;
 
-/// Longest text a claim may hold when its rule says nothing, in characters.
-pub(super) const DEFAULT_MAX: usize = 1024;
+/// Longest text a claim may hold when its rule says nothing, in characters. Lists and objects are held by the token's own size.
+const DEFAULT_MAX: usize = 1024;
 
 /// What a claim's value must be like.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,18 +16,14 @@ pub(super) struct Rule {
     pub(super) expression: String,
     #[serde(default)]
     pub(super) required: bool,
-    #[serde(default = "default_max")]
-    max: usize,
+    #[serde(default)]
+    max: Option<usize>,
     #[serde(default)]
     overlong: Overlong,
     #[serde(default, rename = "as")]
     kind: Kind,
     #[serde(default)]
     charset: Charset,
-}
-
-pub(super) fn default_max() -> usize {
-    DEFAULT_MAX
 }
 
 /// What becomes of a text longer than its claim allows: an identifier cut short would be somebody else's.
@@ -74,7 +70,7 @@ impl Rule {
         Self {
             expression: expression.to_owned(),
             required: false,
-            max: DEFAULT_MAX,
+            max: None,
             overlong: Overlong::Refuse,
             kind: Kind::Any,
             charset: Charset::Any,
@@ -84,10 +80,10 @@ impl Rule {
     pub(super) fn apply(&self, value: Value) -> Result<Value, Missing> {
         match self.kind.coerce(value).ok_or(Missing::WrongType)? {
             Value::String(text) => self.text(text).map(Value::String),
-            other if serde_json::to_string(&other).map_or(usize::MAX, |t| t.len()) > self.max.max(DEFAULT_MAX) => {
-                Err(Missing::TooLong)
-            }
-            other => Ok(other),
+            other => match self.max.map(|most| most.max(DEFAULT_MAX)) {
+                Some(most) if other.to_string().len() > most => Err(Missing::TooLong),
+                _ => Ok(other),
+            },
         }
     }
 
@@ -98,10 +94,13 @@ impl Rule {
         if self.charset == Charset::Token && !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Missing::NotToken);
         }
-        let Some((cut, _)) = (text.len() > self.max).then(|| text.char_indices().nth(self.max)).flatten() else {
+        let by_default = if self.kind == Kind::JsonText { usize::MAX } else { DEFAULT_MAX };
+        let most = self.max.unwrap_or(by_default);
+        let Some((cut, _)) = (text.len() > most).then(|| text.char_indices().nth(most)).flatten() else {
             return Ok(text);
         };
         match self.overlong {
+            Overlong::Refuse if self.max.is_none() => Err(Missing::TooLongByDefault),
             Overlong::Refuse => Err(Missing::TooLong),
             Overlong::Truncate => Ok(text[..cut].trim_end().to_owned()),
         }

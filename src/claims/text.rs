@@ -1,6 +1,7 @@
 //! A text with expressions in it, such as an address. What an expression gives is percent-encoded, so that no visitor's
 //! value can end a path segment, add a parameter, or lead elsewhere.
 
+use data_encoding::HEXUPPER;
 use serde_json::Value;
 
 use super::compiler::Compiler;
@@ -85,7 +86,7 @@ fn push_encoded(whole: &mut String, value: &str) {
             whole.push(char::from(byte));
         } else {
             whole.push('%');
-            whole.push_str(&hex::encode_upper([byte]));
+            whole.push_str(&HEXUPPER.encode([byte].as_ref()));
         }
     }
 }

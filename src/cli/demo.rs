@@ -33,7 +33,7 @@ pub async fn run(args: &DemoArgs, context: &mut CliContext<'_>) -> anyhow::Resul
     logs::start(&mut Env::new([("LOG_LEVEL", "warn")]), std::io::stderr());
     let options = Options { widget: args.widget.clone(), port: args.port, web_chat: args.webchat.clone() };
     let demo = Demo::start(&options, &context.clock).await?;
-    let stop = stop_signal()?;
+    let stop = stop_signal(std::time::Duration::ZERO)?;
     if demo.moved {
         writeln!(context.out, "Port {PORT} is taken, so this demo uses another one.\n")?;
     }
@@ -66,6 +66,7 @@ Also here:
   {widget}    the stand-in chat server, which checks tokens with its own code
   {direct_line}    a double of Direct Line, with the healthcare agent behind it
   {clinic}/sample   the healthcare agent as Microsoft's sample page embeds it
+  {clinic}/vendors   ten more vendors: what each page calls, and whether the vendor believes it
   {stranger}   a foreign site that would like to have a token
 
 Everything listens on this machine only. Secrets were made just now and end with this process. Ctrl-C stops it.

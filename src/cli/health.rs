@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
-
-use super::{CliContext, Exit};
+use super::{CliContext, Exit, admin};
 use crate::app::config::ADMIN_LISTEN;
 use crate::http::listen::Address;
+use clap::Args;
+
+/// How long to wait for the answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which listener to ask.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub struct HealthArgs {
     admin: Option<Address>,
 }
 
-/// Asks `/ready` of the running service. Speaks HTTP by hand: a health check must not need a certificate store.
+/// Asks `/ready` of the running service.
 ///
 /// # Errors
 /// Never ready is exit code 1, not an error; a configuration without an operations listener is one.
@@ -26,22 +26,21 @@ pub async fn run(args: &HealthArgs, context: &mut CliContext<'_>) -> anyhow::Res
     let configured = context.env().parse(&ADMIN_LISTEN);
     let address =
         args.admin.clone().or(configured).ok_or_else(|| anyhow::anyhow!("ADMIN_LISTEN is off: nothing to ask"))?;
-    let asked = tokio::time::timeout(Duration::from_secs(3), ask(&address)).await;
-    let ready = asked.is_ok_and(|answer| answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200")));
-    writeln!(context.out, "{}", if ready { "ready" } else { "not ready" })?;
+    let asked = tokio::time::timeout(PATIENCE, admin::ask(&address, "GET", "/ready")).await;
+    let (ready, why) = match asked {
+        Ok(Ok(answer)) => verdict(&answer),
+        Ok(Err(error)) => (false, format!("could not be asked: {error}")),
+        Err(_) => (false, format!("did not answer within {}s", PATIENCE.as_secs())),
+    };
+    let word = if ready { context.paint.good("ready") } else { context.paint.bad("not ready") };
+    writeln!(context.out, "{word}: {address} {why}")?;
     Ok(if ready { Exit::Well } else { Exit::Failed })
 }
 
-async fn ask(address: &Address) -> std::io::Result<String> {
-    match address {
-        Address::Tcp(address) => exchange(TcpStream::connect(address).await?).await,
-        Address::Unix(path) => exchange(UnixStream::connect(path).await?).await,
+/// Whether this answer says ready, and what it says.
+fn verdict(answer: &admin::Answer) -> (bool, String) {
+    match answer.status.as_str() {
+        "" => (false, "answered with something else than HTTP".to_owned()),
+        status => (status == "200", format!("answered {status}")),
     }
-}
-
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<String> {
-    stream.write_all(b"GET /ready HTTP/1.1\r\nHost: countersign\r\nConnection: close\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.take(4096).read_to_string(&mut answer).await?;
-    Ok(answer)
 }

@@ -1,10 +1,13 @@
 //! `countersign mint`.
 
 use clap::Args;
+use tracing::instrument::WithSubscriber as _;
 
 use super::witness::{About, Reason, Witness};
 use super::{CliContext, Exit, Visitor, pick};
 use crate::claims::PageInput;
+use crate::observe::logs;
+use crate::widget::Widget;
 
 /// For whom to make a token.
 #[derive(Debug, Args)]
@@ -31,15 +34,21 @@ pub async fn run(args: &MintArgs, context: &mut CliContext<'_>) -> anyhow::Resul
         writeln!(context.out, "{why}")?;
         return Ok(Exit::Wrong);
     }
-    let config = context.config()?;
-    let widget = pick(&config.widgets, args.widget.as_deref())?;
+    let settings = context.settings()?;
+    let widget = pick(&settings.widgets, args.widget.as_deref())?;
     let session = args.visitor.session(&context.clock)?;
-    let witness = Witness::new("mint", config.audit.clone(), &args.reason, context)?;
+    let witness = Witness::new("mint", settings.audit.clone(), &args.reason, context)?;
     let subject = Some(session.identity.subject.as_str());
     let about = About { widget: &widget.name, subject, ..About::default() };
     witness.asked(about)?;
-    let issued = config.issuer.issue_to(widget, &session, &PageInput::default()).await;
-    let issued = witness.done(about, issued.map_err(|refusal| anyhow::anyhow!("no token: {refusal}")))?;
-    writeln!(context.out, "{}", issued.proof.reveal())?;
+    let page = PageInput::default();
+    let widget = Widget::new(widget.clone(), &settings.shared.outbound, &context.clock, None);
+    let widget = widget.map_err(|problem| anyhow::anyhow!(problem))?;
+    let issuer = settings.issuer(&context.clock);
+    let made = issuer.issue_to(&widget, &session, &page);
+    // What a vendor's call failed on is said where it is seen, with host and cause.
+    let made = made.with_subscriber(logs::of_command()).await;
+    let made = witness.done(about, made.map_err(|refusal| anyhow::anyhow!("no token: {refusal}")))?;
+    writeln!(context.out, "{}", made.proof.reveal())?;
     Ok(Exit::Well)
 }

@@ -1,33 +1,45 @@
 //! The command line: one file per command.
 
 pub mod accounts;
+pub mod admin;
+pub mod audit;
 pub mod check;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod doctor;
 pub mod health;
+pub mod init;
 pub mod keygen;
+pub mod keys;
 pub mod mint;
+pub mod paint;
 pub mod presets;
 pub mod preview;
 pub mod pseudonym;
+pub mod revoke;
 pub mod serve;
 pub mod settings;
+pub mod store;
 pub mod unmask;
 pub mod verify;
 pub mod witness;
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use serde_json::Value;
 
-use crate::app::config::Config;
+use self::paint::{Paint, Terminal};
+use crate::app::config::Settings;
 use crate::base::clock::Clock;
-use crate::config::dotenv::parse_dotenv;
-use crate::config::env::{Env, Mistakes};
+use crate::config::dotenv;
+use crate::config::env::{Env, Line, Mistake, Mistakes};
 use crate::session::Session;
 use crate::session::identity::{Identity, Subject, Unfit};
-use crate::widget::Widget;
+use crate::widget;
 
 /// Host-side identity issuer for embedded chat: your login vouches, countersign signs what the chat vendor verifies.
 #[derive(Debug, Parser)]
@@ -39,11 +51,24 @@ pub struct Cli {
 
     #[command(subcommand)]
     command: Option<Command>,
+
+    #[arg(skip)]
+    terminal: Terminal,
+}
+
+impl Cli {
+    /// The same, run at a terminal.
+    #[must_use]
+    pub fn at(mut self, terminal: Terminal) -> Self {
+        self.terminal = terminal;
+        self
+    }
 }
 
 const AFTER_HELP: &str = "\
 Start here:
   countersign demo                     see the whole flow on this machine, nothing to configure
+  countersign init                     write a configuration, by a few questions
   countersign presets                  which chat vendors are known
   countersign keygen --out FILE        make a strong secret, readable by you alone
   countersign check --env-file .env    is the configuration right? names every mistake
@@ -57,6 +82,8 @@ Exit codes: 0 well, 1 it failed while running, 2 the configuration or the comman
 enum Command {
     /// Run the service (the default).
     Serve,
+    /// Write a configuration, its secrets and the proxy's files, by a few questions or options.
+    Init(init::InitArgs),
     /// Validate the configuration and print what takes effect; exit code 2 names every mistake.
     Check(check::CheckArgs),
     /// Show the claims and the page call for a sample visitor, without signing anything.
@@ -69,14 +96,24 @@ enum Command {
     Presets(presets::PresetsArgs),
     /// Make a strong secret or a key pair.
     Keygen(keygen::KeygenArgs),
+    /// Rotate a key that is a file, a step at a time; writes an audit record.
+    Keys(keys::KeysArgs),
     /// Show whom a pseudonym stands for, for a data-subject request; writes an audit record.
     Unmask(unmask::UnmaskArgs),
     /// Show the pseudonym under which a widget's vendor knows a visitor.
     Pseudonym(pseudonym::PseudonymArgs),
     /// Add, change and list the local accounts of `LOGIN=accounts`.
     Accounts(accounts::AccountsArgs),
+    /// End everything of one visitor: tokens count no longer at POST /introspect, sessions end, nothing is renewed.
+    Revoke(revoke::RevokeArgs),
+    /// Check the audit log, and find a person's records in it.
+    Audit(audit::AuditArgs),
     /// List every setting, as a table or as a commented file.
     Settings(settings::SettingsArgs),
+    /// Prepare the session store for a service that may not make tables.
+    Store(store::StoreArgs),
+    /// Ask a running deployment through its own proxy what a page would ask, and say what to change.
+    Doctor(doctor::DoctorArgs),
     /// Ask a running service whether it is ready; for container health checks.
     Health(health::HealthArgs),
     #[cfg(feature = "demo")]
@@ -100,10 +137,43 @@ pub enum Exit {
     Wrong,
 }
 
+/// The process environment, with the file of `--env-file` under it.
+#[derive(Clone, Default)]
+pub struct Variables {
+    pairs: Vec<(String, String)>,
+    lines: BTreeMap<String, Line>,
+}
+
+impl Variables {
+    /// What this variable says.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        // The last one wins, as it does where settings are read.
+        let mut pairs = self.pairs.iter().rev();
+        pairs.find(|(set, value)| set == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// A fresh snapshot to read settings from.
+    #[must_use]
+    pub fn env(&self) -> Env {
+        Env::new(self.pairs.iter().cloned()).with_lines(&self.lines)
+    }
+
+    /// What is no setting of ours, as service managers give it.
+    #[must_use]
+    pub fn all(&self) -> HashMap<&str, &str> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+}
+
 /// What every command works with.
 pub struct CliContext<'a> {
-    /// The process environment, with the settings file under it.
-    pub vars: Vec<(String, String)>,
+    /// Where settings come from.
+    pub vars: Variables,
+    /// Which ends of the process are a terminal.
+    pub terminal: Terminal,
+    /// How to print.
+    pub paint: Paint,
     /// Time.
     pub clock: Clock,
     /// Standard output.
@@ -114,15 +184,15 @@ impl CliContext<'_> {
     /// A fresh snapshot to read settings from.
     #[must_use]
     pub fn env(&self) -> Env {
-        Env::new(self.vars.iter().cloned())
+        self.vars.env()
     }
 
-    /// The configuration.
+    /// Every wing's settings.
     ///
     /// # Errors
     /// Every mistake in it.
-    pub fn config(&self) -> Result<Config, Mistakes> {
-        Config::read(self.env(), &self.clock)
+    pub fn settings(&self) -> Result<Settings, Mistakes> {
+        Settings::read(self.env())
     }
 }
 
@@ -139,20 +209,27 @@ pub fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, 
 /// # Errors
 /// What `main` prints; a [`Mistakes`] inside means exit code 2.
 pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+    let paint = cli.terminal.paint(&environment);
     let vars = with_env_file(cli.env_file.as_deref(), environment)?;
-    let mut context = CliContext { vars, clock: Clock::system(), out };
+    let mut context = CliContext { vars, terminal: cli.terminal, paint, clock: Clock::system(), out };
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&mut context).await,
+        Command::Init(args) => init::run(&args, &mut context),
         Command::Check(args) => check::run(&args, &mut context),
         Command::Preview(args) => preview::run(&args, &mut context),
         Command::Mint(args) => mint::run(&args, &mut context).await,
         Command::Verify(args) => verify::run(&args, &mut context),
         Command::Presets(args) => presets::run(&args, &mut context),
         Command::Keygen(args) => keygen::run(&args, &mut context),
+        Command::Keys(args) => keys::run(&args, &mut context),
         Command::Unmask(args) => unmask::run(&args, &mut context),
         Command::Pseudonym(args) => pseudonym::run(&args, &mut context),
         Command::Accounts(args) => accounts::run(&args, &mut context),
+        Command::Revoke(args) => revoke::run(&args, &mut context).await,
+        Command::Audit(args) => audit::run(&args, &mut context),
         Command::Settings(args) => settings::run(&args, &mut context),
+        Command::Store(args) => store::run(&args, &mut context).await,
+        Command::Doctor(args) => doctor::run(&args, &mut context).await,
         Command::Health(args) => health::run(&args, &mut context).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &mut context).await,
@@ -164,16 +241,19 @@ pub async fn run(cli: Cli, environment: Vec<(String, String)>, out: &mut (dyn Wr
 }
 
 /// The environment wins over the file, as with every tool that reads such files.
-fn with_env_file(
-    path: Option<&std::path::Path>,
-    environment: Vec<(String, String)>,
-) -> anyhow::Result<Vec<(String, String)>> {
-    let Some(path) = path else { return Ok(environment) };
-    let named =
-        |problem: String| Mistakes(vec![crate::config::env::Mistake { variable: "--env-file".to_owned(), problem }]);
+fn with_env_file(path: Option<&Path>, environment: Vec<(String, String)>) -> Result<Variables, Mistakes> {
+    let Some(path) = path else { return Ok(Variables { pairs: environment, lines: BTreeMap::new() }) };
+    let named = |problem: String| Mistakes(vec![Mistake::of("--env-file", problem)]);
     let text = std::fs::read_to_string(path).map_err(|e| named(format!("{} ({})", path.display(), e.kind())))?;
-    let mut vars = parse_dotenv(&text).map_err(|e| named(format!("{}: {e}", path.display())))?;
-    vars.extend(environment);
+    let given = dotenv::numbered(&text).map_err(|e| named(format!("{}: {e}", path.display())))?;
+    let file = Arc::new(path.to_owned());
+    let mut vars = Variables::default();
+    for (number, (name, value)) in given {
+        vars.lines.insert(name.clone(), Line { file: file.clone(), number });
+        vars.pairs.push((name, value));
+    }
+    vars.lines.retain(|name, _| !environment.iter().any(|(set, _)| set == name));
+    vars.pairs.extend(environment);
     Ok(vars)
 }
 
@@ -217,15 +297,23 @@ impl Visitor {
         identity.locale.clone_from(&self.locale);
         let pairs = self.attributes.iter().filter_map(|pair| pair.split_once('='));
         identity.attributes = pairs.map(|(name, value)| (name.to_owned(), value.into())).collect();
-        Ok(Session { identity, source: "command line", expires_at: None, authenticated_at: Some(clock.now()) })
+        Ok(Session { authenticated_at: Some(clock.now()), ..Session::of(identity, "command line") })
     }
+}
+
+/// Prints one JSON value for a script.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn print_json(context: &mut CliContext<'_>, value: &Value) -> std::io::Result<()> {
+    writeln!(context.out, "{value:#}")
 }
 
 /// Picks the widget a command is about.
 ///
 /// # Errors
 /// A sentence that lists the configured ones.
-pub fn pick<'a>(widgets: &'a [Widget], name: Option<&str>) -> anyhow::Result<&'a Widget> {
+pub fn pick<'a>(widgets: &'a [widget::Settings], name: Option<&str>) -> anyhow::Result<&'a widget::Settings> {
     let found = match name {
         Some(name) => widgets.iter().find(|w| w.name == name),
         None => widgets.first(),

@@ -28,13 +28,13 @@ pub struct PseudonymArgs {
 /// # Errors
 /// Mistakes of the configuration; a subject that is none; no record that lasts.
 pub fn run(args: &PseudonymArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
-    let config = context.config()?;
-    let widget = pick(&config.widgets, args.widget.as_deref())?;
-    let keys = config.shared.pseudonyms.as_ref().ok_or_else(|| anyhow::anyhow!("PSEUDONYM_KEY is not set"))?;
-    let namespace = args.namespace.as_deref().unwrap_or_else(|| config.shared.namespaces.of(""));
+    let settings = context.settings()?;
+    let widget = pick(&settings.widgets, args.widget.as_deref())?;
+    let keys = settings.shared.pseudonyms.as_ref().ok_or_else(|| anyhow::anyhow!("PSEUDONYM_KEY is not set"))?;
+    let namespace = args.namespace.as_deref().unwrap_or_else(|| settings.shared.namespaces.of(""));
     let realm = Realm { namespace, audience: &widget.pairwise_id };
     let id: String = keys.mask(realm, &Subject::new(&args.subject)?).into();
-    let witness = Witness::new("pseudonym", config.audit.clone(), &args.reason, context)?;
+    let witness = Witness::new("pseudonym", settings.audit.clone(), &args.reason, context)?;
     witness.asked(About { widget: &widget.name, id: &id, subject: Some(&args.subject) })?;
     writeln!(context.out, "{id}")?;
     Ok(Exit::Well)

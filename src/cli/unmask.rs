@@ -20,12 +20,12 @@ pub struct UnmaskArgs {
 /// # Errors
 /// Mistakes of the configuration; an id that is not ours, or was altered; no record that lasts.
 pub fn run(args: &UnmaskArgs, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
-    let config = context.config()?;
-    let shared = &config.shared;
+    let settings = context.settings()?;
+    let shared = &settings.shared;
     let keys = shared.pseudonyms.as_ref().ok_or_else(|| anyhow::anyhow!("PSEUDONYM_KEY is not set"))?;
-    let witness = Witness::new("unmask", config.audit.clone(), &args.reason, context)?;
+    let witness = Witness::new("unmask", settings.audit.clone(), &args.reason, context)?;
     let namespaces: Vec<&str> = shared.namespaces.all().collect();
-    let audiences = config.widgets.iter().map(|w| w.pairwise_id.as_str());
+    let audiences = settings.widgets.iter().map(|w| w.pairwise_id.as_str());
     let realms = audiences.flat_map(|audience| namespaces.iter().map(move |namespace| Realm { namespace, audience }));
     let found = keys.unmask(&args.id, realms);
     let about = About { id: &args.id, ..About::default() };

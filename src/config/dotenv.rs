@@ -10,6 +10,9 @@ pub struct BadLine {
     pub problem: &'static str,
 }
 
+/// A line's number, counted from one, and the name and value that begin on it.
+pub type Numbered = (usize, (String, String));
+
 /// Reads the text of an environment file: `NAME=value` lines, `#` comments, optional `export`, values bare, in single
 /// quotes (literal, may span lines) or in double quotes (`\n`, `\t`, `\"`, `\\`, may span lines).
 ///
@@ -19,12 +22,20 @@ pub struct BadLine {
 /// # Errors
 /// [`BadLine`] for the first line that cannot be read.
 pub fn parse_dotenv(text: &str) -> Result<Vec<(String, String)>, BadLine> {
+    Ok(numbered(text)?.into_iter().map(|(_, pair)| pair).collect())
+}
+
+/// The same, each with the line it begins on, counted from one.
+///
+/// # Errors
+/// As [`parse_dotenv`].
+pub fn numbered(text: &str) -> Result<Vec<Numbered>, BadLine> {
     let mut pairs = Vec::new();
     let mut rest = text;
     let mut line = 1;
     while !rest.is_empty() {
         let (taken, pair) = next_entry(rest).map_err(|problem| BadLine { line, problem })?;
-        pairs.extend(pair);
+        pairs.extend(pair.map(|pair| (line, pair)));
         line += rest[..taken].matches('\n').count();
         rest = &rest[taken..];
     }

@@ -15,13 +15,14 @@ use crate::base::secret;
 use crate::config::file;
 
 use crate::config::mistake::Digest;
-pub use crate::config::mistake::{Effective, Mistake, Mistakes, Reading, effective_table};
+pub use crate::config::mistake::{Effective, Line, Mistake, Mistakes, Reading, Supplier, effective_table};
 pub use crate::config::var::Var;
 use crate::config::var::{infix_of, is_common, is_foreign, is_nearly, nearest, scoped};
 
 /// A snapshot of the environment being read into settings.
 pub struct Env {
     values: BTreeMap<String, SecretString>,
+    lines: BTreeMap<String, Line>,
     infix: Option<String>,
     aliases_apply: bool,
     asked: BTreeSet<String>,
@@ -30,8 +31,8 @@ pub struct Env {
     effective: Vec<Effective>,
     files: BTreeSet<PathBuf>,
     parts: BTreeMap<String, Digest>,
-    /// What the part being read has been given so far.
-    part: Option<digest::Context>,
+    /// What the parts being read have been given so far, the outermost first.
+    open_parts: Vec<digest::Context>,
     pub(super) secrets_seen: Vec<Seen>,
 }
 
@@ -53,7 +54,7 @@ pub(super) struct Seen {
 pub(super) struct Found {
     pub(super) name: String,
     pub(super) value: SecretString,
-    origin: &'static str,
+    origin: Supplier,
     file: Option<PathBuf>,
 }
 
@@ -63,6 +64,7 @@ impl Env {
         let values = vars.into_iter().map(|(k, v)| (k.into(), SecretString::from(v.into()))).collect();
         Self {
             values,
+            lines: BTreeMap::new(),
             infix: None,
             aliases_apply: true,
             asked: BTreeSet::new(),
@@ -71,9 +73,16 @@ impl Env {
             effective: Vec::new(),
             files: BTreeSet::new(),
             parts: BTreeMap::new(),
-            part: None,
+            open_parts: Vec::new(),
             secrets_seen: Vec::new(),
         }
+    }
+
+    /// The same, knowing which of the variables stand on which line of an environment file.
+    #[must_use]
+    pub fn with_lines(mut self, lines: &BTreeMap<String, Line>) -> Self {
+        self.lines.clone_from(lines);
+        self
     }
 
     /// Reads `WIDGET_...` variables as those of the widget `name` (`WIDGET_NAME_...`) while `read` runs; `None` is the
@@ -89,11 +98,11 @@ impl Env {
     }
 
     /// Reads settings that belong together, so that [`Reading::is_same`] tells whether they have changed from one reading to the
-    /// next.
+    /// next. A part within a part belongs to both.
     pub fn part<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.part.replace(digest::Context::new(&digest::SHA256));
+        self.open_parts.push(digest::Context::new(&digest::SHA256));
         let result = read(self);
-        if let Some(read) = std::mem::replace(&mut self.part, outer) {
+        if let Some(read) = self.open_parts.pop() {
             self.parts.insert(name.to_owned(), Digest::of(read));
         }
         result
@@ -112,6 +121,13 @@ impl Env {
         self.names(var).iter().any(|name| self.has(name) || self.has(&format!("{name}_FILE")))
     }
 
+    /// The file that holds the value, for a command that writes it; `None` where the value is given directly, or not at all.
+    #[must_use]
+    pub fn file_of(&self, var: &Var) -> Option<PathBuf> {
+        let path = self.values.get(&format!("{}_FILE", self.name_of(var)))?;
+        Some(PathBuf::from(path.expose_secret())).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// How many mistakes have been named.
     pub(super) fn mistakes_so_far(&self) -> usize {
         self.mistakes.len()
@@ -119,7 +135,13 @@ impl Env {
 
     /// Says that something is wrong with `variable`. The text must not hold the value of a secret.
     pub fn mistake(&mut self, variable: &str, problem: &str) {
-        self.mistakes.push(Mistake { variable: variable.to_owned(), problem: problem.to_owned() });
+        let mistake = self.found_in(variable, problem);
+        self.mistakes.push(mistake);
+    }
+
+    fn found_in(&self, variable: &str, problem: &str) -> Mistake {
+        let line = self.lines.get(variable).or_else(|| self.lines.get(&format!("{variable}_FILE"))).cloned();
+        Mistake { line, ..Mistake::of(variable, problem.to_owned()) }
     }
 
     /// Says that something is wrong with `var` as it is named here.
@@ -130,21 +152,27 @@ impl Env {
 
     /// Says something the operator should know though it does not prevent the start.
     pub fn warn(&mut self, variable: &str, problem: &str) {
-        self.warnings.push(Mistake { variable: variable.to_owned(), problem: problem.to_owned() });
+        let warning = self.found_in(variable, problem);
+        self.warnings.push(warning);
     }
 
     /// Ends the reading: every mistake, with variables under `prefixes` that are none of `known`; or what took effect.
     ///
     /// # Errors
     /// [`Mistakes`], all of them.
-    pub fn finish(mut self, known: &BTreeSet<String>, prefixes: &[&str]) -> Result<Reading, Mistakes> {
+    pub fn finish(&mut self, known: &BTreeSet<String>, prefixes: &[&str]) -> Result<Reading, Mistakes> {
         self.name_the_unknown(known, prefixes);
         if !self.mistakes.is_empty() {
             let mut seen = BTreeSet::new();
             self.mistakes.retain(|m| seen.insert((m.variable.clone(), m.problem.clone())));
-            return Err(Mistakes(self.mistakes));
+            return Err(Mistakes(std::mem::take(&mut self.mistakes)));
         }
-        Ok(Reading { effective: self.effective, warnings: self.warnings, files: self.files, parts: self.parts })
+        Ok(Reading {
+            effective: std::mem::take(&mut self.effective),
+            warnings: std::mem::take(&mut self.warnings),
+            files: std::mem::take(&mut self.files),
+            parts: std::mem::take(&mut self.parts),
+        })
     }
 
     fn name_the_unknown(&mut self, known: &BTreeSet<String>, prefixes: &[&str]) {
@@ -169,7 +197,9 @@ impl Env {
             return;
         }
         let ours = prefixes.iter().any(|prefix| name.starts_with(prefix));
-        let near = nearest(bare, known);
+        // Of names that are anybody's there are many, and comparing takes long: a slip is seldom in the first letter.
+        let alike = known.iter().filter(|known| ours || known.as_bytes().first() == bare.as_bytes().first());
+        let near = nearest(bare, &alike.copied().collect::<Vec<_>>());
         let nearly = near.filter(|near| is_nearly(bare, near));
         let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
         match nearly {
@@ -223,24 +253,25 @@ impl Env {
 
     fn default_of(var: &Var, name: &str) -> Option<Found> {
         let value = SecretString::from(var.default);
-        (!var.default.is_empty()).then(|| Found { name: name.to_owned(), value, origin: "default", file: None })
+        (!var.default.is_empty()).then(|| Found { name: name.to_owned(), value, origin: Supplier::Default, file: None })
     }
 
     fn given(&mut self, var: &Var, name: &str, direct: bool) -> Option<Found> {
         let value = self.values.get(name).cloned().unwrap_or_default();
         if direct {
-            return Some(Found { name: name.to_owned(), value, origin: "environment", file: None });
+            let origin = self.lines.get(name).cloned().map_or(Supplier::Environment, Supplier::Line);
+            return Some(Found { name: name.to_owned(), value, origin, file: None });
         }
         let path = PathBuf::from(value.expose_secret());
         // A file that is not there yet may come later, and is watched from the beginning.
         self.files.insert(path.clone());
         let problem = match file::read(&path, file::VALUE_MOST) {
             Ok(Some(held)) => {
-                if held.open_to_all {
+                if held.open_to_all && var.secret {
                     self.warn(name, "names a file that every user of this machine can read; make it 0600 or 0640");
                 }
                 let name = name.strip_suffix("_FILE").unwrap_or(name).to_owned();
-                return Some(Found { name, value: held.text, origin: "file", file: Some(path) });
+                return Some(Found { name, value: held.text, origin: Supplier::File(path.clone()), file: Some(path) });
             }
             Ok(None) if !var.succeeds.is_empty() => return None,
             Ok(None) if path.exists() => format!("{} is empty", path.display()),
@@ -259,7 +290,7 @@ impl Env {
         self.files.insert(path.clone());
         let problem = match file::read(&path, file::NAMED_MOST) {
             Ok(Some(held)) => {
-                if let Some(part) = &mut self.part {
+                for part in &mut self.open_parts {
                     part.update(held.text.expose_secret().as_bytes());
                 }
                 return Some(held.text.expose_secret().to_owned());
@@ -273,16 +304,36 @@ impl Env {
 
     fn record(&mut self, var: &Var, found: &Found) {
         let text = found.value.expose_secret();
-        let shown =
-            if var.secret { format!("fingerprint {}", secret::fingerprint(text.as_bytes())) } else { text.to_owned() };
-        if let Some(part) = &mut self.part {
-            for piece in [found.name.as_bytes(), b"\0", text.as_bytes(), b"\0"] {
+        let shown = if var.secret { fingerprinted(file::tidied(text).as_bytes()) } else { text.to_owned() };
+        // Said, or only assumed: a few settings mean more when they are said.
+        let said: &[u8] = if found.origin == Supplier::Default { b"default" } else { b"said" };
+        for part in &mut self.open_parts {
+            for piece in [found.name.as_bytes(), b"\0", said, b"\0", text.as_bytes(), b"\0"] {
                 part.update(piece);
             }
         }
         if !self.effective.iter().any(|e| e.name == found.name) {
             let (name, file, value) = (found.name.clone(), found.file.clone(), Digest::of_text(text));
-            self.effective.push(Effective { name, shown, origin: found.origin, file, value });
+            let (origin, at_start) = (found.origin.clone(), var.at_start);
+            self.effective.push(Effective { name, shown, origin, file, at_start, value });
         }
     }
+
+    /// Shows `var`, where it took effect, as its owner knows it: what can be shown of an address, or the fingerprint of the key
+    /// that a text stands for, which is then the same wherever it is named.
+    pub fn show_as(&mut self, var: &Var, shown: String) {
+        let names = self.names(var);
+        if let Some(effective) = self.effective.iter_mut().find(|effective| names.contains(&effective.name)) {
+            effective.shown = shown;
+        }
+    }
+
+    /// The same for a key with this fingerprint.
+    pub fn show_key(&mut self, var: &Var, fingerprint: &str) {
+        self.show_as(var, format!("fingerprint {fingerprint}"));
+    }
+}
+
+fn fingerprinted(secret: &[u8]) -> String {
+    format!("fingerprint {}", secret::fingerprint(secret))
 }

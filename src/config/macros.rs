@@ -25,14 +25,15 @@
 ///
 /// One line is one setting: `field: Type = NAME(default, sample), reader, "meaning";`. In the brackets also stand
 /// `secret` (with an optional sample), and after a `;` what else a [`Var`](crate::config::var::Var) may be, as calls:
-/// `NAME("", "x"; or(&["OTHER_NAME"]))`, `NAME_NEXT(secret; after("NAME"))`. A reader is a function of the environment and the
-/// variable that answers `None` after naming what is wrong ([`read`](crate::config::read) holds the usual ones); every
-/// setting is read before any failure counts, so one start names them all. A field that is not one setting is given as
-/// `..field: Type = reader;` with a reader of the environment alone.
+/// `NAME("", "x"; or(&["OTHER_NAME"]))`, `NAME_NEXT(secret; after("NAME"))`, `NAME("", "x"; at_start())` for what a reload
+/// cannot change. A reader is a function of the environment and the variable that answers `None` after naming what is wrong
+/// ([`read`](crate::config::read) holds the usual ones); every setting is read before any failure counts, so one start names
+/// them all. A field that is not one setting is given as `..field: Type = reader;` with a reader of the environment alone.
 ///
 /// It makes the struct with public fields, one `Var` constant per setting under the setting's own name, `Settings::VARS` and
 /// `Settings::parse`. Where what is read depends on what was read before, `vars LIST { NAME(default, sample), "meaning"; }` makes
-/// the constants and a list of them alone. What depends on several settings is checked by the wing after `parse`.
+/// the constants and a list of them alone, `vars { ... }` the constants, and `vars LIST + MORE { ... }` a list that goes on with
+/// another one. What depends on several settings is checked by the wing after `parse`.
 #[macro_export]
 macro_rules! settings {
     (
@@ -72,11 +73,21 @@ macro_rules! settings {
             }
         }
     };
-    ($vis:vis vars $list:ident { $($name:ident ( $($var:tt)* ), $doc:literal;)* }) => {
+    ($vis:vis vars { $($name:ident ( $($var:tt)* ), $doc:literal;)* }) => {
         $(
             #[doc = concat!("`", stringify!($name), "`")]
             $vis const $name: $crate::config::var::Var = $crate::settings!(@var $name, $doc, $($var)*);
         )*
+    };
+    ($vis:vis vars $list:ident + $more:ident { $($name:ident ( $($var:tt)* ), $doc:literal;)* }) => {
+        $crate::settings! { $vis vars { $($name ( $($var)* ), $doc;)* } }
+
+        #[doc = "Each of these settings, and those of the mapping, in the order of the sample file."]
+        $vis const $list: &[&$crate::config::var::Var] =
+            &$crate::config::var::join::<{ [$(stringify!($name)),*].len() + $more.len() }>(&[$(&$name),*], $more);
+    };
+    ($vis:vis vars $list:ident { $($name:ident ( $($var:tt)* ), $doc:literal;)* }) => {
+        $crate::settings! { $vis vars { $($name ( $($var)* ), $doc;)* } }
 
         #[doc = "Each of these settings, in the order of the sample file."]
         $vis const $list: &[&$crate::config::var::Var] = &[$(&$name),*];

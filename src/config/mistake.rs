@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
@@ -13,11 +14,24 @@ pub struct Mistake {
     pub variable: String,
     /// What is wrong and what would be right.
     pub problem: String,
+    /// Where it stands, when in an environment file.
+    pub line: Option<Line>,
+}
+
+impl Mistake {
+    /// A mistake that stands in no environment file.
+    #[must_use]
+    pub fn of(variable: &str, problem: String) -> Self {
+        Self { variable: variable.to_owned(), problem, line: None }
+    }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.problem)
+        match &self.line {
+            Some(line) => write!(f, "{} ({line}): {}", self.variable, self.problem),
+            None => write!(f, "{}: {}", self.variable, self.problem),
+        }
     }
 }
 
@@ -42,12 +56,53 @@ pub struct Effective {
     pub name: String,
     /// The value, or a secret's fingerprint.
     pub shown: String,
-    /// `environment`, `file`, or `default`.
-    pub origin: &'static str,
+    /// What supplied it.
+    pub origin: Supplier,
     /// The file that holds the value, where one does.
     pub file: Option<PathBuf>,
+    /// Whether it is read once, when the process starts.
+    pub at_start: bool,
     /// The value as it can be compared.
     pub value: Digest,
+}
+
+/// What supplied a setting's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Supplier {
+    /// Nobody set it.
+    Default,
+    /// A variable of the process.
+    Environment,
+    /// A line of an environment file.
+    Line(Line),
+    /// The file that `NAME_FILE` names.
+    File(PathBuf),
+}
+
+impl fmt::Display for Supplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Environment => f.write_str("environment"),
+            Self::Line(line) => line.fmt(f),
+            Self::File(path) => write!(f, "file {}", path.display()),
+        }
+    }
+}
+
+/// A line of an environment file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The file, as it was named.
+    pub file: Arc<PathBuf>,
+    /// Counted from one.
+    pub number: usize,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} line {}", self.file.display(), self.number)
+    }
 }
 
 /// What a successful reading leaves besides the settings themselves.

@@ -2,7 +2,9 @@
 //!
 //! A wing declares its settings with [`settings!`](crate::settings), once each: the struct's field, the variable, its
 //! default, a sample, how it is read, and what it means. The sample file, `countersign settings` and the nearest-name help
-//! come of the same declaration.
+//! come of the same declaration. The nine settings of a source's mapping are one [`mapping!`](crate::mapping).
+//!
+//! Settings are plain values: reading them opens nothing, calls nobody and writes nothing. `app/build.rs` makes what lives.
 
 pub mod dotenv;
 pub mod duration;
@@ -12,4 +14,5 @@ mod list;
 mod macros;
 pub mod mistake;
 pub mod read;
+pub mod secret_file;
 pub mod var;

@@ -267,3 +267,21 @@ pub fn needed<T>(
         value
     }
 }
+
+/// A secret that is sent in a header: at least 32 characters, all of which a header can carry; `None` after naming what is wrong.
+pub fn header_secret(env: &mut Env, var: &Var) -> Option<SecretString> {
+    let secret = env.secret(var)?;
+    let text = secret.expose_secret();
+    if text.len() < 32 {
+        env.mistake_in(
+            var,
+            &format!("has {} characters; at least 32 are needed. `countersign keygen` makes one", text.len()),
+        );
+        return None;
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        env.mistake_in(var, "holds a space or a character that a header cannot carry");
+        return None;
+    }
+    Some(secret)
+}

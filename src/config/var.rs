@@ -17,6 +17,8 @@ pub struct Var {
     /// The setting whose place this one takes in a rotation, empty when none: such a setting may equal it for a while, and
     /// its file may be empty or missing, so that a rotation is walked with files alone.
     pub succeeds: &'static str,
+    /// Whether it is read once, when the process starts: what it says is bound or opened then, and a change needs a restart.
+    pub at_start: bool,
     /// One or two sentences for the settings table.
     pub doc: &'static str,
 }
@@ -25,13 +27,13 @@ impl Var {
     /// A setting that may be shown.
     #[must_use]
     pub const fn new(name: &'static str, default: &'static str, example: &'static str, doc: &'static str) -> Self {
-        Self { name, aliases: &[], default, example, secret: false, succeeds: "", doc }
+        Self { name, aliases: &[], default, example, secret: false, succeeds: "", at_start: false, doc }
     }
 
     /// A setting that holds a secret.
     #[must_use]
     pub const fn secret(name: &'static str, doc: &'static str) -> Self {
-        Self { name, aliases: &[], default: "", example: "", secret: true, succeeds: "", doc }
+        Self { name, aliases: &[], default: "", example: "", secret: true, succeeds: "", at_start: false, doc }
     }
 
     /// The same, taking the place of `name` in a rotation.
@@ -48,12 +50,38 @@ impl Var {
         self
     }
 
+    /// The same, read once when the process starts.
+    #[must_use]
+    pub const fn at_start(mut self) -> Self {
+        self.at_start = true;
+        self
+    }
+
+    /// The same, with a value that it has when nobody sets it.
+    #[must_use]
+    pub const fn by_default(mut self, default: &'static str) -> Self {
+        self.default = default;
+        self
+    }
+
     /// The same, also known by other names.
     #[must_use]
     pub const fn or(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
+}
+
+/// Both lists in one, which is `N` long.
+#[must_use]
+pub const fn join<const N: usize>(one: &[&'static Var], other: &[&'static Var]) -> [&'static Var; N] {
+    let mut all = [one[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < one.len() { one[at] } else { other[at - one.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// `clinic-a` as it stands in a variable: `CLINIC_A`.
@@ -74,8 +102,16 @@ pub fn scoped(name: &str, infix: Option<&str>) -> String {
 /// The known word nearest to `word`, if any is near.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|k| (strsim::normalized_damerau_levenshtein(word, k), *k));
+    let alike = known.iter().filter(|known| may_be_like(word, known));
+    let scored = alike.map(|k| (strsim::normalized_damerau_levenshtein(word, k), *k));
     scored.filter(|(score, _)| *score > 0.6).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
+}
+
+/// Whether their lengths alone let two words be like each other: every character that one of them has more is one change, and
+/// comparing all of an environment's names with all settings is most of what a start costs.
+fn may_be_like(word: &str, known: &str) -> bool {
+    let (short, long) = (word.len().min(known.len()), word.len().max(known.len()));
+    short * 10 > long * 6
 }
 
 /// Names that others put under our prefixes: desktop sessions, and the service links that Kubernetes adds to every pod.

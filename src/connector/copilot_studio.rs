@@ -4,26 +4,39 @@
 //! login in front of it, the right region, and renewal for the visitor who began the conversation and for no other.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
 use secrecy::SecretString;
 use url::Url;
 
-use super::direct_line::{SECRET, begin, refresh};
-use super::place::{Place, TOKEN_ENDPOINT, read_token_endpoint};
-use super::renewal::Renewals;
+use super::direct_line::{WIDGET_WEBCHAT_SECRET, begin, refresh};
+use super::place::{self, Place, WIDGET_TOKEN_ENDPOINT, read_token_endpoint};
+use super::renewal::{Renewals, read_conversation_max};
 use super::wire::{Wire, get, read_limits};
 use super::{Connector, ConnectorFault, RefreshFault, TicketAsk};
 use crate::base::clock::{Clock, random_bytes};
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::connector::ticket::Ticket;
-use crate::net::outbound::Outbound;
+use crate::net::outbound::{Limits, Outbound};
 
-/// A key for renewal.
-pub const RENEWAL_SECRET: Var = Var::secret(
-    "WIDGET_RENEWAL_SECRET",
-    "Copilot Studio without a channel secret: any strong secret, the same on every replica, that proves which visitor began a conversation.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_RENEWAL_SECRET(secret),
+            "Copilot Studio without a channel secret: any strong secret, the same on every replica, that proves which visitor began a conversation.";
+    }
+}
+
+/// Where tokens are handed out, and what proves whose conversation it is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    secret: SecretString,
+    limits: Limits,
+    pub(super) place: place::Settings,
+    conversation_max: Duration,
+    token_endpoint: Url,
+}
 
 /// The connector.
 #[derive(Debug)]
@@ -37,29 +50,38 @@ pub struct CopilotStudio {
     renewals: Renewals,
 }
 
-impl CopilotStudio {
+impl Settings {
     /// Reads the token endpoint; `None` after naming what is wrong.
-    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+    pub fn read(env: &mut Env, outbound: &Outbound) -> Option<Self> {
         let secret = read_renewal_secret(env);
-        let renewals = Renewals::read(env, &[secret], clock.clone());
+        let conversation_max = read_conversation_max(env);
         let limits = read_limits(env)?;
-        if !env.is_set(&TOKEN_ENDPOINT) {
-            let other = env.name_of(&SECRET);
+        if !env.is_set(&WIDGET_TOKEN_ENDPOINT) {
+            let other = env.name_of(&WIDGET_WEBCHAT_SECRET);
             let needed = format!("is required: the agent's token endpoint (or {other}, with secured access)");
-            env.mistake_in(&TOKEN_ENDPOINT, &needed);
+            env.mistake_in(&WIDGET_TOKEN_ENDPOINT, &needed);
         }
-        let token_endpoint = read_token_endpoint(env)?;
-        let place = Place::read(env, outbound, limits, clock)?;
-        let mut wire = |url: &Url| {
-            let wire = Wire::new(outbound, url, limits, clock);
-            wire.map_err(|problem| env.mistake_in(&TOKEN_ENDPOINT, &problem)).ok()
-        };
-        let direct_line = wire(place.like())?;
+        let token_endpoint = read_token_endpoint(env, outbound)?;
+        let place = place::Settings::read(env, outbound)?;
+        Some(Self { secret, limits, place, conversation_max: conversation_max?, token_endpoint })
+    }
+}
+
+impl CopilotStudio {
+    /// A connector of these settings.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, outbound: &Outbound, clock: &Clock) -> Result<Self, String> {
+        let Settings { secret, limits, place, conversation_max, token_endpoint } = settings;
+        let place = Place::new(place, outbound, limits, clock)?;
         let environment = match &place {
             Place::Regional(regional) => regional.wire(),
-            Place::Fixed(_) => Arc::new(wire(&token_endpoint)?),
+            Place::Fixed(_) => Arc::new(Wire::new(outbound, &token_endpoint, limits, clock)?),
         };
-        Some(Self { environment, direct_line, token_endpoint, place, renewals: renewals? })
+        let direct_line = Wire::new(outbound, place.like(), limits, clock)?;
+        let renewals = Renewals::new(&[secret], conversation_max, clock.clone());
+        Ok(Self { environment, direct_line, token_endpoint, place, renewals })
     }
 }
 
@@ -96,9 +118,9 @@ impl Connector for CopilotStudio {
 }
 
 fn read_renewal_secret(env: &mut Env) -> SecretString {
-    let secret = env.secret(&RENEWAL_SECRET);
-    if secret.is_none() && !env.is_set(&RENEWAL_SECRET) {
-        let name = env.name_of(&RENEWAL_SECRET);
+    let secret = env.secret(&WIDGET_RENEWAL_SECRET);
+    if secret.is_none() && !env.is_set(&WIDGET_RENEWAL_SECRET) {
+        let name = env.name_of(&WIDGET_RENEWAL_SECRET);
         env.warn(&name, "is not set: conversations are renewed only by the process that began them");
     }
     secret.unwrap_or_else(own_secret)
@@ -107,5 +129,5 @@ fn read_renewal_secret(env: &mut Env) -> SecretString {
 /// The same for as long as the process runs: a configuration that is read again must not end everybody's conversation.
 fn own_secret() -> SecretString {
     static OWN: OnceLock<SecretString> = OnceLock::new();
-    OWN.get_or_init(|| hex::encode(random_bytes::<32>()).into()).clone()
+    OWN.get_or_init(|| HEXLOWER.encode(random_bytes::<32>().as_ref()).into()).clone()
 }

@@ -10,79 +10,63 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::endpoint::{ENDPOINT, Endpoint};
-use super::place::Place;
-use super::renewal::{Owned, Renewals};
+use super::endpoint::Endpoint;
+use super::place::{self, Place};
+use super::renewal::{Owned, Renewals, read_conversation_max};
 use super::wire::{Grant, Reading, Wire, post, read_limits};
 use super::{Connector, ConnectorFault, RefreshFault, Rejection, TicketAsk};
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::connector::ticket::Ticket;
 use crate::net::origin::Origin;
-use crate::net::outbound::{Breaker, Outbound, Outcome};
+use crate::net::outbound::{Breaker, Limits, Outbound, Outcome};
 
-/// The secret.
-pub const SECRET: Var = Var::secret(
-    "WIDGET_WEBCHAT_SECRET",
-    "Secret of the bot's Web Chat or Direct Line channel (the healthcare agent's webchat_secret). It never reaches the page.",
-)
-.or(&["WEBCHAT_SECRET"]);
-/// The other secret.
-pub const SECRET_NEXT: Var = Var::secret(
-    "WIDGET_WEBCHAT_SECRET_NEXT",
-    "The other secret of the same channel while secrets are rotated: used as soon as the first is refused.",
-)
-.or(&["WEBCHAT_SECRET_NEXT"])
-.after("WIDGET_WEBCHAT_SECRET");
-/// Origins the token is for.
-pub const TRUSTED_ORIGINS: Var = Var::new(
-    "WIDGET_TRUSTED_ORIGINS",
-    "",
-    "https://www.example.org",
-    "Origins named to Direct Line with every token, comma-separated. They matter for its sign-in cards; they do not stop a token from working elsewhere.",
-);
-/// Bind the token to the visitor.
-pub const BIND_USER: Var = Var::new(
-    "WIDGET_BIND_USER",
-    "true",
-    "false",
-    "Whether the token is bound to the visitor's id, so that the page cannot speak as somebody else.",
-);
-/// Beginning of the id.
-pub const USER_ID_PREFIX: Var = Var::new(
-    "WIDGET_USER_ID_PREFIX",
-    "dl_",
-    "none",
-    "What the visitor's id begins with, for Direct Line and in the claims alike. Direct Line binds only ids that begin with dl_; `none` leaves it out.",
-);
-/// Tell the name.
-pub const SEND_USER_NAME: Var = Var::new(
-    "WIDGET_SEND_USER_NAME",
-    "false",
-    "true",
-    "Whether Direct Line is told the visitor's display name with the token request.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_WEBCHAT_SECRET(secret; or(&["WEBCHAT_SECRET"])),
+            "Secret of the bot's Web Chat or Direct Line channel (the healthcare agent's webchat_secret). It never reaches the page.";
+        WIDGET_WEBCHAT_SECRET_NEXT(secret; or(&["WEBCHAT_SECRET_NEXT"]), after("WIDGET_WEBCHAT_SECRET")),
+            "The other secret of the same channel while secrets are rotated: used as soon as the first is refused.";
+        WIDGET_TRUSTED_ORIGINS("", "https://www.example.org"),
+            "Origins named to Direct Line with every token, comma-separated. They matter for its sign-in cards; they do not stop a token from working elsewhere.";
+        WIDGET_BIND_USER("true", "false"),
+            "Whether the token is bound to the visitor's id, so that the page cannot speak as somebody else.";
+        WIDGET_USER_ID_PREFIX("dl_", "none"),
+            "What the visitor's id begins with, for Direct Line and in the claims alike. Direct Line binds only ids that begin with dl_; `none` leaves it out.";
+        WIDGET_SEND_USER_NAME("false", "true"),
+            "Whether Direct Line is told the visitor's display name with the token request.";
+    }
+}
 
 /// Shortest secret that can be one.
 const SECRET_MIN: usize = 16;
 /// What Direct Line documents bound ids to begin with.
 const DOCUMENTED_PREFIX: &str = "dl_";
 
+/// The secrets, the endpoint, and what is sent.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// One or two; never empty.
+    secrets: Vec<SecretString>,
+    limits: Limits,
+    pub(super) place: place::Settings,
+    conversation_max: Duration,
+    prefix: String,
+    bind: bool,
+    send_name: bool,
+    trusted_origins: Vec<Origin>,
+}
+
 /// The connector.
 #[derive(Debug)]
 pub struct DirectLine {
     wire: Wire,
     place: Place,
-    /// One or two; never empty.
-    secrets: Vec<SecretString>,
+    settings: Settings,
     /// Index of the secret that was accepted last.
     accepted: AtomicUsize,
     refusals: Refusals,
     renewals: Renewals,
-    prefix: String,
-    bind: bool,
-    send_name: bool,
-    trusted_origins: Vec<Origin>,
     unbound_noted: AtomicBool,
 }
 
@@ -94,36 +78,47 @@ struct Refusals {
     last: Mutex<Rejection>,
 }
 
-impl DirectLine {
+impl Settings {
     /// Reads the secrets, the endpoint and what is sent; `None` after naming what is wrong.
-    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+    pub fn read(env: &mut Env, outbound: &Outbound) -> Option<Self> {
         let secrets = read_secrets(env);
         let limits = read_limits(env);
-        let renewals = Renewals::read(env, &secrets, clock.clone());
+        let conversation_max = read_conversation_max(env);
         let prefix = read_prefix(env);
-        let bind = env.flag(&BIND_USER);
-        let send_name = env.flag(&SEND_USER_NAME);
-        let trusted_origins = env.list(&TRUSTED_ORIGINS);
+        let bind = env.flag(&WIDGET_BIND_USER);
+        let send_name = env.flag(&WIDGET_SEND_USER_NAME);
+        let trusted_origins = env.list(&WIDGET_TRUSTED_ORIGINS);
         let limits = limits?;
-        let place = Place::read(env, outbound, limits, clock)?;
-        let wire = Wire::new(outbound, place.like(), limits, clock);
-        let wire = wire.map_err(|problem| env.mistake_in(&ENDPOINT, &problem)).ok()?;
+        let place = place::Settings::read(env, outbound)?;
         if bind && !prefix.starts_with(DOCUMENTED_PREFIX) {
-            let name = env.name_of(&USER_ID_PREFIX);
+            let name = env.name_of(&WIDGET_USER_ID_PREFIX);
             env.warn(&name, "is not dl_: Direct Line documents that only ids which begin with dl_ are bound");
         }
         (!secrets.is_empty()).then_some(())?;
-        Some(Self {
-            wire,
+        let conversation_max = conversation_max?;
+        Some(Self { secrets, limits, place, conversation_max, prefix, bind, send_name, trusted_origins })
+    }
+
+    /// The prefix is always added, never looked for: two subjects never share an id.
+    pub(super) fn user_id(&self, subject: &str) -> String {
+        format!("{}{subject}", self.prefix)
+    }
+}
+
+impl DirectLine {
+    /// A connector of these settings.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, outbound: &Outbound, clock: &Clock) -> Result<Self, String> {
+        let place = Place::new(settings.place.clone(), outbound, settings.limits, clock)?;
+        Ok(Self {
+            wire: Wire::new(outbound, place.like(), settings.limits, clock)?,
             place,
-            secrets,
             accepted: AtomicUsize::new(0),
             refusals: Refusals { breaker: Breaker::new(clock.clone()), last: Mutex::new(Rejection::BadSecret) },
-            renewals: renewals?,
-            prefix,
-            bind,
-            send_name,
-            trusted_origins,
+            renewals: Renewals::new(&settings.secrets, settings.conversation_max, clock.clone()),
+            settings,
             unbound_noted: AtomicBool::new(false),
         })
     }
@@ -133,13 +128,13 @@ impl DirectLine {
         let first = self.accepted.load(Ordering::Relaxed);
         let granted = self.generate_with(first, endpoint, body.clone(), by).await;
         let refused = matches!(granted, Err(ConnectorFault::Rejected(Rejection::BadSecret)));
-        if !refused || self.secrets.len() < 2 {
+        if !refused || self.settings.secrets.len() < 2 {
             return granted;
         }
         let other = 1 - first;
         let granted = self.generate_with(other, endpoint, body, by).await;
         if granted.is_ok() && self.accepted.swap(other, Ordering::Relaxed) != other {
-            let used = if other == 0 { SECRET.name } else { SECRET_NEXT.name };
+            let used = if other == 0 { WIDGET_WEBCHAT_SECRET.name } else { WIDGET_WEBCHAT_SECRET_NEXT.name };
             tracing::warn!("the vendor refuses one of the two secrets and accepts {used}, which is used from now on");
         }
         granted
@@ -152,7 +147,7 @@ impl DirectLine {
         body: Bytes,
         by: Instant,
     ) -> Result<Grant, ConnectorFault> {
-        let secret = self.secrets.get(index).ok_or(ConnectorFault::Rejected(Rejection::BadSecret))?;
+        let secret = self.settings.secrets.get(index).ok_or(ConnectorFault::Rejected(Rejection::BadSecret))?;
         let call = post(endpoint.at("tokens/generate"), secret, body);
         let call = call.ok_or(ConnectorFault::Rejected(Rejection::BadSecret))?;
         self.wire.grant("generate", call, by).await
@@ -161,15 +156,15 @@ impl DirectLine {
     /// The parts that are configured, and no body at all when none is (R4).
     fn body(&self, ask: &TicketAsk<'_>) -> Bytes {
         let mut body = Map::new();
-        if self.bind {
+        if self.settings.bind {
             let mut user = json!({ "id": ask.user_id });
-            if let Some(name) = ask.user_name.filter(|_| self.send_name) {
+            if let Some(name) = ask.user_name.filter(|_| self.settings.send_name) {
                 user["name"] = Value::from(name);
             }
             body.insert("user".to_owned(), user);
         }
-        if !self.trusted_origins.is_empty() {
-            let origins: Vec<&str> = self.trusted_origins.iter().map(Origin::as_str).collect();
+        if !self.settings.trusted_origins.is_empty() {
+            let origins: Vec<&str> = self.settings.trusted_origins.iter().map(Origin::as_str).collect();
             body.insert("trustedOrigins".to_owned(), Value::from(origins));
         }
         if body.is_empty() { Bytes::new() } else { Value::Object(body).to_string().into() }
@@ -178,7 +173,7 @@ impl DirectLine {
     /// A token that is bound to somebody else is worse than none. One that cannot be read, or does not say, may still be
     /// bound: whether every kind of secret binds is not documented, so that is noted once and let pass.
     fn check_binding(&self, ask: &TicketAsk<'_>, token: &SecretString) -> Result<(), ConnectorFault> {
-        let Some(reading) = Reading::of(token).filter(|_| self.bind) else { return Ok(()) };
+        let Some(reading) = Reading::of(token).filter(|_| self.settings.bind) else { return Ok(()) };
         match reading.user {
             Some(user) if user == ask.user_id => Ok(()),
             Some(_) => {
@@ -225,9 +220,8 @@ impl Connector for DirectLine {
         vec![self.place.host().to_owned()]
     }
 
-    /// The prefix is always added, never looked for: two subjects never share an id.
     fn user_id(&self, subject: &str) -> String {
-        format!("{}{subject}", self.prefix)
+        self.settings.user_id(subject)
     }
 
     async fn ticket(&self, ask: &TicketAsk<'_>) -> Result<Ticket, ConnectorFault> {
@@ -301,11 +295,11 @@ pub(super) async fn refresh(
 }
 
 fn read_secrets(env: &mut Env) -> Vec<SecretString> {
-    if !env.is_set(&SECRET) {
-        env.mistake_in(&SECRET, "is required: the secret of the bot's Web Chat or Direct Line channel");
+    if !env.is_set(&WIDGET_WEBCHAT_SECRET) {
+        env.mistake_in(&WIDGET_WEBCHAT_SECRET, "is required: the secret of the bot's Web Chat or Direct Line channel");
     }
     let mut secrets = Vec::new();
-    for var in [&SECRET, &SECRET_NEXT] {
+    for var in [&WIDGET_WEBCHAT_SECRET, &WIDGET_WEBCHAT_SECRET_NEXT] {
         let Some(secret) = env.secret(var) else { continue };
         let text = secret.expose_secret();
         if text.len() < SECRET_MIN || !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -318,13 +312,13 @@ fn read_secrets(env: &mut Env) -> Vec<SecretString> {
 }
 
 fn read_prefix(env: &mut Env) -> String {
-    let prefix = env.text(&USER_ID_PREFIX).unwrap_or_default();
+    let prefix = env.text(&WIDGET_USER_ID_PREFIX).unwrap_or_default();
     if prefix.eq_ignore_ascii_case("none") {
         return String::new();
     }
     let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if !plain || prefix.len() > 16 {
-        env.mistake_in(&USER_ID_PREFIX, "takes up to 16 letters, digits, `_` and `-`, or none");
+        env.mistake_in(&WIDGET_USER_ID_PREFIX, "takes up to 16 letters, digits, `_` and `-`, or none");
     }
     prefix
 }

@@ -2,24 +2,17 @@
 
 use url::Url;
 
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::outbound::is_loopback;
 
-/// The address.
-pub const ENDPOINT: Var = Var::new(
-    "WIDGET_DIRECTLINE_ENDPOINT",
-    "directline.botframework.com",
-    "europe.directline.botframework.com",
-    "Direct Line host of the bot's region: a host, an address, or an address with its path. Handed to the page with every token.",
-)
-.or(&["DIRECTLINE_ENDPOINT_URI"]);
-/// Accept a host that is not Microsoft's.
-pub const CUSTOM_HOST: Var = Var::new(
-    "WIDGET_DIRECTLINE_CUSTOM_HOST",
-    "false",
-    "true",
-    "Accept a Direct Line host that is none of Microsoft's public ones, such as an App Service extension. The secret is sent there.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_DIRECTLINE_ENDPOINT("directline.botframework.com", "europe.directline.botframework.com"; or(&["DIRECTLINE_ENDPOINT_URI"])),
+            "Direct Line host of the bot's region: a host, an address, or an address with its path. Handed to the page with every token.";
+        WIDGET_DIRECTLINE_CUSTOM_HOST("false", "true"),
+            "Accept a Direct Line host that is none of Microsoft's public ones, such as an App Service extension. The secret is sent there.";
+    }
+}
 
 /// Hosts of the public, the US Government and the China cloud; each also with one region label in front.
 const HOSTS: [&str; 6] = [
@@ -41,9 +34,9 @@ pub struct Endpoint(Url);
 impl Endpoint {
     /// Reads `WIDGET_DIRECTLINE_ENDPOINT`.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let custom = env.flag(&CUSTOM_HOST);
-        let text = env.text(&ENDPOINT)?;
-        Self::parse(&text, custom).map_err(|problem| env.mistake_in(&ENDPOINT, &problem)).ok()
+        let custom = env.flag(&WIDGET_DIRECTLINE_CUSTOM_HOST);
+        let text = env.text(&WIDGET_DIRECTLINE_ENDPOINT)?;
+        Self::parse(&text, custom).map_err(|problem| env.mistake_in(&WIDGET_DIRECTLINE_ENDPOINT, &problem)).ok()
     }
 
     /// Takes a host, an address, or an address with path; `custom` accepts hosts that are not Microsoft's. Plain HTTP never
@@ -66,7 +59,7 @@ impl Endpoint {
         let microsofts = url.port().is_none() && url.host_str().is_some_and(is_microsofts);
         if !(microsofts || local || custom) {
             let known = "none of Microsoft's Direct Line hosts, and the secret would go there";
-            return Err(format!("is {known}; if that is meant, set {}=true", CUSTOM_HOST.name));
+            return Err(format!("is {known}; if that is meant, set {}=true", WIDGET_DIRECTLINE_CUSTOM_HOST.name));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if microsofts && !matches!(path.as_str(), "" | PATH) {

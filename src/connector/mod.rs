@@ -21,9 +21,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use self::copilot_studio::CopilotStudio;
-use self::direct_line::{DirectLine, SECRET};
-use self::endpoint::ENDPOINT;
-use self::place::TOKEN_ENDPOINT;
+use self::direct_line::{DirectLine, WIDGET_WEBCHAT_SECRET};
+use self::endpoint::WIDGET_DIRECTLINE_ENDPOINT;
+use self::place::WIDGET_TOKEN_ENDPOINT;
 use crate::base::clock::Clock;
 use crate::config::env::{Env, Var};
 use crate::connector::ticket::Ticket;
@@ -40,34 +40,81 @@ pub enum Kind {
 
 /// The settings of every connector, in the order of the settings table.
 pub const VARS: &[&Var] = &[
-    &direct_line::SECRET,
-    &direct_line::SECRET_NEXT,
-    &endpoint::ENDPOINT,
-    &endpoint::CUSTOM_HOST,
-    &place::TOKEN_ENDPOINT,
-    &copilot_studio::RENEWAL_SECRET,
-    &direct_line::BIND_USER,
-    &direct_line::USER_ID_PREFIX,
-    &direct_line::SEND_USER_NAME,
-    &direct_line::TRUSTED_ORIGINS,
-    &renewal::CONVERSATION_MAX,
-    &wire::DEADLINE,
-    &wire::CONCURRENCY,
-    &exchange::API_KEY,
-    &exchange::API_KEY_NEXT,
-    &exchange::API_URL,
+    &direct_line::WIDGET_WEBCHAT_SECRET,
+    &direct_line::WIDGET_WEBCHAT_SECRET_NEXT,
+    &endpoint::WIDGET_DIRECTLINE_ENDPOINT,
+    &endpoint::WIDGET_DIRECTLINE_CUSTOM_HOST,
+    &place::WIDGET_TOKEN_ENDPOINT,
+    &copilot_studio::WIDGET_RENEWAL_SECRET,
+    &direct_line::WIDGET_BIND_USER,
+    &direct_line::WIDGET_USER_ID_PREFIX,
+    &direct_line::WIDGET_SEND_USER_NAME,
+    &direct_line::WIDGET_TRUSTED_ORIGINS,
+    &renewal::WIDGET_CONVERSATION_MAX,
+    &wire::WIDGET_CONNECTOR_DEADLINE,
+    &wire::WIDGET_CONNECTOR_CONCURRENCY,
+    &exchange::WIDGET_API_KEY,
+    &exchange::WIDGET_API_KEY_NEXT,
+    &exchange::WIDGET_API_URL,
 ];
 
 /// Reads the connector of the widget being read; `None` after naming what is wrong.
-pub fn read(env: &mut Env, kind: Kind, outbound: &Outbound, clock: &Clock) -> Option<Arc<dyn Connector>> {
-    if kind == Kind::DirectLine || env.is_set(&SECRET) {
-        if kind == Kind::CopilotStudio && !env.is_set(&ENDPOINT) && !env.is_set(&TOKEN_ENDPOINT) {
-            let other = env.name_of(&TOKEN_ENDPOINT);
-            env.mistake_in(&ENDPOINT, &format!("is required unless {other} is set: agents are regional"));
+pub fn read(env: &mut Env, kind: Kind, outbound: &Outbound) -> Option<Settings> {
+    if kind == Kind::DirectLine || env.is_set(&WIDGET_WEBCHAT_SECRET) {
+        if kind == Kind::CopilotStudio
+            && !env.is_set(&WIDGET_DIRECTLINE_ENDPOINT)
+            && !env.is_set(&WIDGET_TOKEN_ENDPOINT)
+        {
+            let other = env.name_of(&WIDGET_TOKEN_ENDPOINT);
+            env.mistake_in(
+                &WIDGET_DIRECTLINE_ENDPOINT,
+                &format!("is required unless {other} is set: agents are regional"),
+            );
         }
-        return DirectLine::read(env, outbound, clock).map(|connector| Arc::new(connector) as Arc<dyn Connector>);
+        return direct_line::Settings::read(env, outbound).map(Settings::DirectLine);
     }
-    CopilotStudio::read(env, outbound, clock).map(|connector| Arc::new(connector) as Arc<dyn Connector>)
+    copilot_studio::Settings::read(env, outbound).map(Settings::CopilotStudio)
+}
+
+/// What a connector is made of.
+#[derive(Debug, Clone)]
+pub enum Settings {
+    /// A secret for a token.
+    DirectLine(direct_line::Settings),
+    /// A token endpoint.
+    CopilotStudio(copilot_studio::Settings),
+}
+
+impl Settings {
+    /// Makes the connector. Nothing is called yet.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn build(&self, outbound: &Outbound, clock: &Clock) -> Result<Arc<dyn Connector>, String> {
+        Ok(match self.clone() {
+            Self::DirectLine(settings) => Arc::new(DirectLine::new(settings, outbound, clock)?),
+            Self::CopilotStudio(settings) => Arc::new(CopilotStudio::new(settings, outbound, clock)?),
+        })
+    }
+
+    /// A ticket as it will be, for previews: good for nothing, and with the address that pages are given.
+    #[must_use]
+    pub fn sample(&self) -> Ticket {
+        match self {
+            Self::DirectLine(settings) => settings.place.sample(),
+            Self::CopilotStudio(settings) => settings.place.sample(),
+        }
+    }
+
+    /// The visitor's id as the vendor is to know it, to stand in the ticket and in the claims alike (R3). Different
+    /// subjects have different ids.
+    #[must_use]
+    pub fn user_id(&self, subject: &str) -> String {
+        match self {
+            Self::DirectLine(settings) => settings.user_id(subject),
+            Self::CopilotStudio(_) => subject.to_owned(),
+        }
+    }
 }
 
 /// For whom a ticket is asked.

@@ -12,24 +12,64 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::ConnectorFault;
-use super::endpoint::{CUSTOM_HOST, ENDPOINT, Endpoint};
+use super::endpoint::{Endpoint, WIDGET_DIRECTLINE_CUSTOM_HOST, WIDGET_DIRECTLINE_ENDPOINT};
+use super::ticket::Ticket;
 use super::wire::{Wire, get};
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::outbound::{Limits, Outbound, is_loopback};
 
-/// The agent's token endpoint.
-pub const TOKEN_ENDPOINT: Var = Var::new(
-    "WIDGET_TOKEN_ENDPOINT",
-    "",
-    "https://0123.environment.api.powerplatform.com/powervirtualagents/botsbyschema/cr1_clinic/directline/token?api-version=2022-03-01-preview",
-    "Copilot Studio: the agent's token endpoint, from its mobile app channel. Its region is looked up there too, unless WIDGET_DIRECTLINE_ENDPOINT is set.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_TOKEN_ENDPOINT("", "https://0123.environment.api.powerplatform.com/powervirtualagents/botsbyschema/cr1_clinic/directline/token?api-version=2022-03-01-preview"),
+            "Copilot Studio: the agent's token endpoint, from its mobile app channel. Its region is looked up there too, unless WIDGET_DIRECTLINE_ENDPOINT is set.";
+    }
+}
 
 /// How long a looked-up region is used before it is looked up again.
 const FRESH: Duration = Duration::from_hours(1);
 /// How long an old answer serves after a look-up that failed.
 const SERVES: Duration = Duration::from_mins(1);
+
+/// Where a bot is reached, as it is configured.
+#[derive(Debug, Clone)]
+pub enum Settings {
+    /// There.
+    Fixed(Endpoint),
+    /// Where the environment of this token endpoint says.
+    Regional {
+        /// The agent's token endpoint.
+        token_endpoint: Url,
+        /// Whether hosts that are not Microsoft's are accepted.
+        custom: bool,
+    },
+}
+
+impl Settings {
+    /// Reads the endpoint, or where to look it up.
+    pub fn read(env: &mut Env, outbound: &Outbound) -> Option<Self> {
+        if env.is_set(&WIDGET_DIRECTLINE_ENDPOINT) || !env.is_set(&WIDGET_TOKEN_ENDPOINT) {
+            let endpoint = Endpoint::read(env)?;
+            outbound
+                .check(endpoint.url())
+                .map_err(|problem| env.mistake_in(&WIDGET_DIRECTLINE_ENDPOINT, &problem))
+                .ok()?;
+            return Some(Self::Fixed(endpoint));
+        }
+        let custom = env.flag(&WIDGET_DIRECTLINE_CUSTOM_HOST);
+        let token_endpoint = read_token_endpoint(env, outbound)?;
+        Some(Self::Regional { token_endpoint, custom })
+    }
+
+    /// A ticket for previews. Where the address is looked up at run time, only the environment knows it.
+    #[must_use]
+    pub fn sample(&self) -> Ticket {
+        match self {
+            Self::Fixed(endpoint) => Ticket::sample_at(endpoint.domain(), &endpoint.host()),
+            Self::Regional { .. } => Ticket::sample_at("(the region's address)", "(the region's host)"),
+        }
+    }
+}
 
 /// Where a bot is reached.
 #[derive(Debug)]
@@ -41,16 +81,17 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads the endpoint, or where to look it up.
-    pub fn read(env: &mut Env, outbound: &Outbound, limits: Limits, clock: &Clock) -> Option<Self> {
-        if env.is_set(&ENDPOINT) || !env.is_set(&TOKEN_ENDPOINT) {
-            return Endpoint::read(env).map(Self::Fixed);
-        }
-        let custom = env.flag(&CUSTOM_HOST);
-        let token_endpoint = read_token_endpoint(env)?;
-        let wire = Wire::new(outbound, &token_endpoint, limits, clock);
-        let wire = wire.map_err(|problem| env.mistake_in(&TOKEN_ENDPOINT, &problem)).ok()?;
-        Some(Self::Regional(Box::new(Regional::new(wire, &token_endpoint, custom, clock.clone()))))
+    /// That place.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, outbound: &Outbound, limits: Limits, clock: &Clock) -> Result<Self, String> {
+        let (token_endpoint, custom) = match settings {
+            Settings::Fixed(endpoint) => return Ok(Self::Fixed(endpoint)),
+            Settings::Regional { token_endpoint, custom } => (token_endpoint, custom),
+        };
+        let wire = Wire::new(outbound, &token_endpoint, limits, clock)?;
+        Ok(Self::Regional(Box::new(Regional::new(wire, &token_endpoint, custom, clock.clone()))))
     }
 
     /// The endpoint, known by `by`.
@@ -81,14 +122,15 @@ impl Place {
 }
 
 /// Reads `WIDGET_TOKEN_ENDPOINT`.
-pub fn read_token_endpoint(env: &mut Env) -> Option<Url> {
-    let url: Url = env.parse(&TOKEN_ENDPOINT)?;
+pub fn read_token_endpoint(env: &mut Env, outbound: &Outbound) -> Option<Url> {
+    let url: Url = env.parse(&WIDGET_TOKEN_ENDPOINT)?;
     let safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     if !(safe && bare) {
-        env.mistake_in(&TOKEN_ENDPOINT, "is not an https address without credentials");
+        env.mistake_in(&WIDGET_TOKEN_ENDPOINT, "is not an https address without credentials");
         return None;
     }
+    outbound.check(&url).map_err(|problem| env.mistake_in(&WIDGET_TOKEN_ENDPOINT, &problem)).ok()?;
     Some(url)
 }
 

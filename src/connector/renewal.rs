@@ -6,22 +6,20 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{RefreshFault, TicketAsk};
 use crate::base::clock::{Clock, UnixTime};
 use crate::base::siv::Key;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 
-/// How long a conversation is renewed.
-pub const CONVERSATION_MAX: Var = Var::new(
-    "WIDGET_CONVERSATION_MAX",
-    "24h",
-    "8h",
-    "How long after its beginning a conversation's token is still renewed, between 5m and 30d. After that the page begins a new one.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_CONVERSATION_MAX("24h", "8h"),
+            "How long after its beginning a conversation's token is still renewed, between 5m and 30d. After that the page begins a new one.";
+    }
+}
 
 /// What the key derived from a connector's secret is for, and what is sealed with it.
 const PURPOSE: &str = "countersign conversation renewal 1";
@@ -52,15 +50,13 @@ impl Owned {
     }
 }
 
-impl Renewals {
-    /// Reads how long conversations are renewed; the keys are derived from `secrets`, the first of which makes proofs.
-    pub fn read(env: &mut Env, secrets: &[SecretString], clock: Clock) -> Option<Self> {
-        let (least, most) = (Duration::from_mins(5), Duration::from_hours(30 * 24));
-        let max_age = env.duration_within(&CONVERSATION_MAX, least, most)?;
-        Some(Self::new(secrets, max_age, clock))
-    }
+/// Reads how long conversations are renewed.
+pub fn read_conversation_max(env: &mut Env) -> Option<Duration> {
+    env.duration_within(&WIDGET_CONVERSATION_MAX, Duration::from_mins(5), Duration::from_hours(30 * 24))
+}
 
-    /// Proofs that hold for `max_age`.
+impl Renewals {
+    /// Proofs that hold for `max_age`. The keys are derived from `secrets`, the first of which makes proofs.
     #[must_use]
     pub fn new(secrets: &[SecretString], max_age: Duration, clock: Clock) -> Self {
         let derive = |secret: &SecretString| Key::derive(secret.expose_secret().as_bytes(), PURPOSE);
@@ -72,7 +68,7 @@ impl Renewals {
     pub fn begin(&self, ask: &TicketAsk<'_>, conversation: &str) -> Option<String> {
         let mut text = self.clock.now().0.to_be_bytes().to_vec();
         text.extend_from_slice(conversation.as_bytes());
-        let proof = URL_SAFE_NO_PAD.encode(self.keys.first()?.seal(context(ask), &text));
+        let proof = BASE64URL_NOPAD.encode(self.keys.first()?.seal(context(ask), &text).as_ref());
         (proof.len() <= TEXT_MAX).then_some(proof)
     }
 
@@ -87,7 +83,7 @@ impl Renewals {
     }
 
     fn open(&self, ask: &TicketAsk<'_>, proof: &str) -> Option<Owned> {
-        let sealed = (proof.len() <= TEXT_MAX).then(|| URL_SAFE_NO_PAD.decode(proof).ok())??;
+        let sealed = (proof.len() <= TEXT_MAX).then(|| BASE64URL_NOPAD.decode(proof.as_ref()).ok())??;
         let text = self.keys.iter().find_map(|key| key.open(context(ask), &sealed))?;
         let (begun_at, conversation) = text.split_first_chunk::<8>()?;
         let conversation = String::from_utf8(conversation.to_vec()).ok()?;

@@ -38,4 +38,10 @@ impl Ticket {
             renewal: None,
         }
     }
+
+    /// The same of a conversation that is held at this address, which has this host.
+    #[must_use]
+    pub fn sample_at(domain: &str, host: &str) -> Self {
+        Self { domain: domain.to_owned(), host: host.to_owned(), ..Self::stand_in() }
+    }
 }

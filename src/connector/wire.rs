@@ -7,9 +7,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,24 +17,19 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{ConnectorFault, Rejection};
+use crate::base::availability::VENDOR;
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Target, retry_after};
 
-/// Longest exchange.
-pub const DEADLINE: Var = Var::new(
-    "WIDGET_CONNECTOR_DEADLINE",
-    "5s",
-    "3s",
-    "Longest time to wait for the vendor's token: queueing, DNS, connect, TLS and body together, between 50ms and 30s.",
-);
-/// Calls at once.
-pub const CONCURRENCY: Var = Var::new(
-    "WIDGET_CONNECTOR_CONCURRENCY",
-    "64",
-    "16",
-    "Calls to the vendor that may be open at once, 1 to 1000; further ones wait within the deadline.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_CONNECTOR_DEADLINE("5s", "3s"),
+            "Longest time to wait for the vendor's token: queueing, DNS, connect, TLS and body together, between 50ms and 30s.";
+        WIDGET_CONNECTOR_CONCURRENCY("64", "16"),
+            "Calls to the vendor that may be open at once, 1 to 1000; further ones wait within the deadline.";
+    }
+}
 
 /// After being told to slow down, no call is made for as long as the vendor said, but at most this long: a mistaken header
 /// must not silence us for an hour.
@@ -57,10 +51,10 @@ pub struct Wire {
 
 /// Reads how much of itself a server may take; `None` after naming what is wrong.
 pub fn read_limits(env: &mut Env) -> Option<Limits> {
-    let deadline = env.duration_within(&DEADLINE, Duration::from_millis(50), Duration::from_secs(30));
-    let concurrency: Option<usize> = env.parse(&CONCURRENCY);
+    let deadline = env.duration_within(&WIDGET_CONNECTOR_DEADLINE, Duration::from_millis(50), Duration::from_secs(30));
+    let concurrency: Option<usize> = env.parse(&WIDGET_CONNECTOR_CONCURRENCY);
     if concurrency.is_some_and(|n| !(1..=1000).contains(&n)) {
-        env.mistake_in(&CONCURRENCY, "must be between 1 and 1000");
+        env.mistake_in(&WIDGET_CONNECTOR_CONCURRENCY, "must be between 1 and 1000");
     }
     let retry_on = &[502, 503, 504];
     Some(Limits { deadline: deadline?, concurrency: concurrency?.clamp(1, 1000), retry_on, ..Limits::DEFAULT })
@@ -72,7 +66,7 @@ impl Wire {
     /// # Errors
     /// A sentence for the operator when the address may not be called.
     pub fn new(outbound: &Outbound, url: &Url, limits: Limits, clock: &Clock) -> Result<Self, String> {
-        let target = Target::new(outbound, url, limits, clock.clone())?;
+        let target = Target::new(outbound, url, limits, clock.clone())?.watched(VENDOR);
         Ok(Self { target, clock: clock.clone(), quiet_until: Mutex::default() })
     }
 
@@ -204,7 +198,9 @@ fn accept_json() -> HeaderMap {
 fn transport(what: &'static str, fault: Fault, took: u64) -> ConnectorFault {
     let (mapped, quiet) = match fault {
         Fault::Busy => (ConnectorFault::Busy { retry_after: Duration::from_secs(1) }, false),
-        Fault::Resting { retry_after } => (ConnectorFault::Busy { retry_after }, true),
+        Fault::Resting { retry_after } | Fault::Strangers { retry_after } => {
+            (ConnectorFault::Busy { retry_after }, true)
+        }
         Fault::Connect | Fault::Broken => (ConnectorFault::Unavailable, false),
         Fault::Deadline => (ConnectorFault::Deadline, false),
         Fault::TooLarge => (ConnectorFault::Malformed, false),
@@ -320,7 +316,8 @@ impl Reading {
     pub fn of(token: &SecretString) -> Option<Self> {
         let mut parts = token.expose_secret().split('.');
         let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
-        let claims: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        let claims: Map<String, Value> =
+            serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_ref()).ok()?).ok()?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Self { user: text("user"), conversation: text("conv") })
     }

@@ -19,6 +19,7 @@ use tower_sessions::{Session, SessionManagerLayer};
 use super::assets::CLINIC;
 use super::attacks;
 use super::events::{Actor, Outcome};
+use super::gallery;
 use super::patients::{PATIENTS, Patient, SESSION, SignedIn};
 use super::settings::{AGENT, MOUNT, WIDGETS};
 use super::site::Site;
@@ -63,6 +64,7 @@ impl Clinic {
             .route("/demo/snippet/{widget}", get(snippet))
             .route("/demo/webchat.js", get(web_chat))
             .route("/sample", get(sample))
+            .route("/vendors", get(gallery::page))
             .route("/demo/{file}", get(async |Path(file): Path<String>| Asset::find(CLINIC, &file)))
             .fallback(async || Problem::NotFound.response())
             .layer(sessions)
@@ -87,6 +89,8 @@ impl Clinic {
 struct Choice {
     widget: Option<String>,
     with: Option<String>,
+    /// `vendors` where the gallery is where the visitor was.
+    at: Option<String>,
 }
 
 impl Choice {
@@ -99,6 +103,9 @@ impl Choice {
     }
 
     fn address(&self, site: &Site) -> String {
+        if self.at.as_deref() == Some("vendors") {
+            return "/vendors".to_owned();
+        }
         format!("/?widget={}&with={}", self.widget(site), self.with())
     }
 }
@@ -111,32 +118,19 @@ async fn page(State(site): State<Arc<Site>>, session: Session, Query(choice): Qu
 /// The page; with the name somebody tried to sign in with when that went wrong.
 fn show(site: &Site, patient: Option<&Patient>, choice: &Choice, tried: Option<&str>) -> Response {
     let parts = site.public.snapshot();
-    let widgets = parts.widgets.iter().map(|widget| {
+    let widgets = WIDGETS.iter().filter_map(|name| parts.widgets.get(Some(name))).map(|widget| {
         json!({ "name": widget.name, "title": widget.profile.title, "algorithm": widget.mechanism.algorithm() })
     });
-    let mut shown: Vec<Value> = widgets.collect();
-    shown.sort_by_key(|widget| WIDGETS.iter().position(|name| widget["name"] == *name));
+    let shown: Vec<Value> = widgets.collect();
     let values = json!({
         "patient": patient, "patients": PATIENTS, "tried": tried, "widgets": shown,
         "widget": choice.widget(site), "with": choice.with(), "mount": MOUNT,
         "widget_server": site.at.widget_server, "stranger": site.at.stranger, "console": site.at.console,
         "agent": AGENT, "real_web_chat": site.web_chat.is_some(), "ahead": millis(site.forward.ahead()),
     });
-    let policy = policy(site, &site.at.widget_server, &format!("frame-src {}; form-action 'self'", site.at.stranger));
+    let policy = site.policy(&site.at.widget_server, &format!("frame-src {}; form-action 'self'", site.at.stranger));
     let status = if tried.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
     html(status, &policy, PAGE, &values)
-}
-
-/// What the site's pages may do. Web Chat writes styles into the page and draws pictures of its own; only where it is
-/// shown is that allowed.
-fn policy(site: &Site, server: &str, more: &str) -> String {
-    let (styles, images) = if site.web_chat.is_some() { (" 'unsafe-inline'", " blob: data:") } else { ("", "") };
-    let direct_line = &site.at.direct_line;
-    let socket = direct_line.replacen("http", "ws", 1);
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'{images}; \
-         connect-src 'self' {server} {direct_line} {socket}; {more}; base-uri 'none'; frame-ancestors 'none'"
-    )
 }
 
 /// The healthcare agent embedded as Microsoft's sample page does it.
@@ -145,7 +139,7 @@ async fn sample(State(site): State<Arc<Site>>, session: Session) -> Response {
     let values = json!({
         "patient": visitor.map(|(_, patient)| patient), "mount": MOUNT, "real_web_chat": site.web_chat.is_some(),
     });
-    html(StatusCode::OK, &policy(&site, "", "form-action 'none'"), SAMPLE, &values)
+    html(StatusCode::OK, &site.policy("", "form-action 'none'"), SAMPLE, &values)
 }
 
 /// Microsoft's client, or ours that stands in for it: pages cannot tell them apart by their calls.
@@ -269,11 +263,7 @@ async fn snippet(State(site): State<Arc<Site>>, Path(file): Path<String>) -> Res
     let name = file.strip_suffix(".js").unwrap_or_default();
     let (name, leaves) = name.strip_suffix(".logout").map_or((name, false), |name| (name, true));
     let Some(widget) = parts.widgets.get(Some(name)) else { return Problem::NotFound.response() };
-    let text = if leaves {
-        widget.profile.page_logout.to_owned()
-    } else {
-        widget.profile.page_login.replace("{token_url}", &format!("{MOUNT}/token/{}", widget.name))
-    };
+    let text = if leaves { widget.profile.page_logout.to_owned() } else { widget.page_call(MOUNT, false) };
     let mut response = private(StatusCode::OK, JSON, text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
     response

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::settings;
 use crate::app::StartError;
-use crate::app::config::Config;
+use crate::app::config::Settings;
 use crate::base::clock::Clock;
 use crate::config::env::Env;
 use crate::http::service::HttpService;
@@ -31,7 +31,7 @@ impl Downgrade {
         let https = with(vars, "PUBLIC_URL", &format!("https://{SITE}/chat-identity"));
         let service = settings::issuer(&https, events, clock)?.service;
         let plain = with(vars, "UPSTREAM_SESSION_URL", &format!("http://{SITE}/api/session"));
-        let complaint = Config::read(Env::new(plain), clock).err().map_or_else(String::new, |mistakes| {
+        let complaint = Settings::read(Env::new(plain)).err().map_or_else(String::new, |mistakes| {
             mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         });
         Ok(Self { service, complaint })

@@ -9,11 +9,14 @@ pub mod desk;
 pub mod directline;
 pub mod downgrade;
 pub mod events;
+pub mod gallery;
 pub mod patients;
 pub mod proof;
 pub mod settings;
 pub mod site;
 pub mod stranger;
+pub mod vendor_desk;
+pub mod vendors;
 pub mod widget_server;
 
 use std::future::Future;
@@ -30,7 +33,7 @@ use tower_sessions::MemoryStore;
 use crate::app::StartError;
 use crate::base::clock::Clock;
 use crate::http::admin::Admin;
-use crate::http::listen::{Listener, Timeouts, serve};
+use crate::http::listen::{ConnectionLimits, Listener, ListenerOptions, ReceivedRequest, serve};
 use crate::http::state::AppState;
 use clinic::Clinic;
 use directline::Double;
@@ -40,6 +43,7 @@ pub use settings::WIDGETS;
 use settings::{MOUNT, Secrets};
 use site::Site;
 use stranger::ForeignSite;
+use vendor_desk::VendorDesk;
 use widget_server::WidgetServer;
 
 /// Where the clinic is found when nothing else is asked for.
@@ -144,6 +148,7 @@ impl Demo {
             authority(&at.widget_server),
             at.clinic.clone(),
             settings::checks(&at, &secrets, &events),
+            VendorDesk::new(secrets.vendors.clone(), clock.clone()),
             events.clone(),
             clock.clone(),
         );
@@ -185,7 +190,11 @@ impl Demo {
     /// Serves until `stop` completes.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         // Event streams stay open for as long as a page is looked at.
-        let timeouts = Timeouts { idle: Duration::from_hours(24), grace: Duration::from_secs(2), ..Timeouts::DEFAULT };
+        let (idle, grace) = (Duration::from_hours(24), Duration::from_secs(2));
+        let options = ListenerOptions {
+            limits: ConnectionLimits { idle, grace, ..ConnectionLimits::DEFAULT },
+            ..ListenerOptions::default()
+        };
         let stopping = self.stopping;
         let stopped = || {
             let mut told = stopping.subscribe();
@@ -196,11 +205,16 @@ impl Demo {
         macro_rules! site {
             ($site:expr) => {{
                 let (listener, site) = $site;
-                let answer = move |request| {
+                let answer = move |received: ReceivedRequest| {
                     let site = site.clone();
-                    async move { site.handle(request).await }
+                    async move {
+                        match received {
+                            Ok(request) => site.handle(request).await,
+                            Err(refused) => refused.response(),
+                        }
+                    }
                 };
-                tokio::spawn(serve(listener, timeouts, answer, stopped()))
+                tokio::spawn(serve(listener, options.clone(), answer, stopped()))
             }};
         }
         let (clinic, vendor) = (site!(self.clinic), site!(self.widget_server));

@@ -3,9 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, Method};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -31,6 +30,8 @@ pub struct Check {
     pub audience: Option<String>,
     /// The claim that names the visitor.
     pub id_claim: &'static str,
+    /// Whether the format has a `name`, which is then required.
+    pub named: bool,
 }
 
 /// With what a signature is checked.
@@ -38,6 +39,8 @@ pub struct Check {
 pub enum Key {
     /// The secret that the vendor's console showed, in base64url.
     Shared(String),
+    /// The secret that the vendor's console showed, as text.
+    Text(String),
     /// Keys that the customer publishes.
     Published(Published),
 }
@@ -71,9 +74,10 @@ impl Check {
         }
         let key = match &self.key {
             Key::Shared(secret) => {
-                let bytes = URL_SAFE_NO_PAD.decode(secret).map_err(|_| Mismatch::NoKeys)?;
+                let bytes = BASE64URL_NOPAD.decode(secret.as_ref()).map_err(|_| Mismatch::NoKeys)?;
                 DecodingKey::from_secret(&bytes)
             }
+            Key::Text(secret) => DecodingKey::from_secret(secret.as_bytes()),
             Key::Published(keys) => {
                 let kid = header.get("kid").and_then(Value::as_str).ok_or(Mismatch::UnknownKey)?;
                 keys.named(kid, clock).await?
@@ -115,7 +119,7 @@ impl Check {
     fn visitor(&self, claims: Map<String, Value>) -> Result<Visitor, Mismatch> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let id = text(self.id_claim).ok_or(Mismatch::Incomplete)?;
-        let name = text("name").ok_or(Mismatch::Incomplete)?;
+        let name = text("name").or_else(|| (!self.named).then(|| id.clone())).ok_or(Mismatch::Incomplete)?;
         let expires_at = claims.get("exp").and_then(Value::as_u64).map(UnixTime).ok_or(Mismatch::Incomplete)?;
         Ok(Visitor { id, name, token_id: text("jti"), expires_at, claims })
     }
@@ -189,6 +193,15 @@ pub enum Mismatch {
     /// It has been used.
     #[error("it has been used before, and each may be used once")]
     Spent,
+    /// The digest is not by the key, or not of this.
+    #[error("its digest does not match: it is somebody else's, or somebody made it up")]
+    Digest,
+    /// The proof is about somebody else than the call says.
+    #[error("the proof is another visitor's than the call names")]
+    Another,
+    /// This server has given out no such token.
+    #[error("this server has given nobody such a token")]
+    NeverGiven,
     /// The keys could not be fetched.
     #[error("the public keys could not be fetched")]
     NoKeys,
@@ -208,6 +221,9 @@ impl Mismatch {
             Self::Addressee => "addressee",
             Self::Expired(_) => "expired",
             Self::Spent => "spent",
+            Self::Digest => "digest",
+            Self::Another => "another",
+            Self::NeverGiven => "never_given",
             Self::NoKeys => "no_keys",
         }
     }
@@ -216,7 +232,7 @@ impl Mismatch {
 /// One of the first two parts of a token, read before anything about it is believed.
 fn part(token: &str, index: usize) -> Result<Map<String, Value>, Mismatch> {
     let part = token.split('.').nth(index).ok_or(Mismatch::Malformed)?;
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Mismatch::Malformed)?;
+    let bytes = BASE64URL_NOPAD.decode(part.as_ref()).map_err(|_| Mismatch::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| Mismatch::Malformed)
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
@@ -11,7 +10,8 @@ use super::Addresses;
 use super::directline::{self, Double};
 use super::events::{AuditSink, Events};
 use super::proof::{Check, Key, Published};
-use crate::app::config::Config;
+use super::vendors::{VENDORS, Vendor};
+use crate::app::config::Settings;
 use crate::app::{App, StartError};
 use crate::base::clock::{Clock, random_bytes};
 use crate::base::siv::KEY_BYTES;
@@ -22,7 +22,7 @@ use crate::observe::audit::settings::AuditSettings;
 /// Where the clinic's site hands requests to countersign.
 pub const MOUNT: &str = "/chat-identity";
 
-/// The chat widgets the demo can show.
+/// The chat widgets that the clinic's page can show.
 pub const WIDGETS: [&str; 3] = ["medchat", "userinfo", AGENT];
 
 /// The widget whose chat goes over Direct Line.
@@ -42,32 +42,37 @@ pub struct Secrets {
     app: String,
     webchat: String,
     pseudonym: String,
+    /// Of the gallery's vendors, in their order.
+    pub vendors: Vec<String>,
 }
 
 impl Secrets {
     /// Fresh ones; `None` when the system's library makes no key.
     #[must_use]
     pub fn fresh() -> Option<Self> {
-        let medchat = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
-        let userinfo = signer::generate_pem(signer::Algorithm::named("ES256")?)?;
-        let [app, webchat] = [(); 2].map(|()| URL_SAFE_NO_PAD.encode(random_bytes::<32>()));
-        let pseudonym = URL_SAFE_NO_PAD.encode(random_bytes::<KEY_BYTES>());
-        Some(Self { medchat, userinfo, app, webchat, pseudonym })
+        let medchat = BASE64URL_NOPAD.encode(random_bytes::<32>().as_ref());
+        let userinfo = signer::generate_pem(crate::jose::algorithm::Algorithm::ES256)?;
+        let [app, webchat] = [(); 2].map(|()| BASE64URL_NOPAD.encode(random_bytes::<32>().as_ref()));
+        let pseudonym = BASE64URL_NOPAD.encode(random_bytes::<KEY_BYTES>().as_ref());
+        let vendors = VENDORS.iter().map(|_| BASE64URL_NOPAD.encode(random_bytes::<32>().as_ref())).collect();
+        Some(Self { medchat, userinfo, app, webchat, pseudonym, vendors })
     }
 }
 
 /// The settings, with `first` as the widget at the bare route. Lifetimes are short, so that an end can be watched.
 #[must_use]
 pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec<(String, String)> {
-    let mut widgets = WIDGETS;
+    let mut widgets = WIDGETS.to_vec();
     widgets.sort_by_key(|name| *name != first);
+    widgets.extend(VENDORS.iter().map(|vendor| vendor.name));
     let pairs = [
         ("LISTEN", at.clinic.trim_start_matches("http://")),
         ("ADMIN_LISTEN", at.console.trim_start_matches("http://")),
         ("PUBLIC_URL", &format!("{}{MOUNT}", at.clinic)),
         ("SESSION_SOURCES", "login,upstream"),
         ("LOGIN", "accounts"),
-        ("LOGIN_TITLE", "Log in to Harbour Clinic"),
+        ("LOGIN_BRAND_NAME", "Harbour Clinic"),
+        ("LOGIN_BRAND_COLOUR", "#0b5c6b"),
         ("LOGIN_COOKIE", &format!("__Host-{cookie}")),
         ("ACCOUNTS", ACCOUNTS),
         ("SESSION_STORE", "memory"),
@@ -91,7 +96,9 @@ pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec
         ("TOKEN_ALIASES", &format!("/chatBot={AGENT}")),
         ("AUDIT_LOG", "off"),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let own = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let vars_of = |(vendor, key): (&Vendor, &String)| vendor.vars(key, &at.widget_server);
+    own.chain(VENDORS.iter().zip(&secrets.vendors).flat_map(vars_of)).collect()
 }
 
 /// The real service with these settings, its audit records told to the demo's page.
@@ -99,9 +106,9 @@ pub fn vars(at: &Addresses, cookie: &str, secrets: &Secrets, first: &str) -> Vec
 /// # Errors
 /// [`StartError`], as at any start.
 pub fn issuer(vars: &[(String, String)], events: &Events, clock: &Clock) -> Result<App, StartError> {
-    let mut config = Config::read(Env::new(vars.iter().cloned()), clock)?;
-    config.audit = AuditSettings::to(Some(Box::new(AuditSink(events.clone()))));
-    App::new(config, clock)
+    let mut settings = Settings::read(Env::new(vars.iter().cloned()))?;
+    settings.audit = AuditSettings::to(Some(Box::new(AuditSink(events.clone()))));
+    App::new(settings, clock)
 }
 
 /// The double of Direct Line, with the agent that the healthcare agent's secrets belong to.
@@ -126,6 +133,7 @@ pub fn checks(at: &Addresses, secrets: &Secrets, events: &Events) -> Vec<Check> 
         issuer: None,
         audience: None,
         id_claim: "external_id",
+        named: true,
     };
     let issuer = format!("{}{MOUNT}", at.clinic);
     let keys = Url::parse(&format!("{issuer}/.well-known/jwks.json")).ok();
@@ -136,6 +144,7 @@ pub fn checks(at: &Addresses, secrets: &Secrets, events: &Events) -> Vec<Check> 
         issuer: Some(issuer),
         audience: Some(at.widget_server.clone()),
         id_claim: "sub",
+        named: true,
     });
     std::iter::once(medchat).chain(userinfo).collect()
 }

@@ -41,3 +41,18 @@ pub struct Site {
     /// True when the demo ends.
     pub stopped: watch::Receiver<bool>,
 }
+
+impl Site {
+    /// What the site's pages may do. Web Chat writes styles into the page and draws pictures of its own; only where it is
+    /// shown is that allowed.
+    #[must_use]
+    pub fn policy(&self, server: &str, more: &str) -> String {
+        let (styles, images) = if self.web_chat.is_some() { (" 'unsafe-inline'", " blob: data:") } else { ("", "") };
+        let direct_line = &self.at.direct_line;
+        let socket = direct_line.replacen("http", "ws", 1);
+        format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'{images}; \
+             connect-src 'self' {server} {direct_line} {socket}; {more}; base-uri 'none'; frame-ancestors 'none'"
+        )
+    }
+}

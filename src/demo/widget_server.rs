@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use super::desk::reply;
 use super::events::{Actor, Events, Outcome};
 use super::proof::{Check, Mismatch, Visitor};
+use super::vendor_desk::{Reply, VendorDesk};
+use super::vendors::Vendor;
 use crate::base::clock::{Clock, UnixTime, random_id};
 use crate::http::headers::{JSON, private};
 use crate::net::origin;
@@ -34,6 +36,7 @@ struct Inner {
     authority: String,
     customer: String,
     checks: Vec<Check>,
+    vendors: VendorDesk,
     memory: Mutex<Memory>,
     events: Events,
     clock: Clock,
@@ -66,8 +69,15 @@ enum Ask {
 impl WidgetServer {
     /// A server at `authority` for widgets on the pages of `customer`.
     #[must_use]
-    pub fn new(authority: String, customer: String, checks: Vec<Check>, events: Events, clock: Clock) -> Self {
-        Self(Arc::new(Inner { authority, customer, checks, memory: Mutex::default(), events, clock }))
+    pub fn new(
+        authority: String,
+        customer: String,
+        checks: Vec<Check>,
+        vendors: VendorDesk,
+        events: Events,
+        clock: Clock,
+    ) -> Self {
+        Self(Arc::new(Inner { authority, customer, checks, vendors, memory: Mutex::default(), events, clock }))
     }
 
     /// Answers one request.
@@ -83,11 +93,11 @@ impl WidgetServer {
         }
         let mut response = match (&head.method, head.uri.path()) {
             (&Method::OPTIONS, _) => private(StatusCode::NO_CONTENT, JSON, ""),
-            (&Method::POST, "/api") => match to_bytes(body, BODY_MAX).await {
-                Ok(body) => self.answer(&body).await,
+            (&Method::POST, path) => match to_bytes(body, BODY_MAX).await {
+                Ok(body) => self.answer(path, &head.headers, &body).await,
                 Err(_) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large"),
             },
-            _ => refuse(StatusCode::NOT_FOUND, "not_found", "the stand-in chat server answers POST /api"),
+            _ => not_found(),
         };
         self.share(response.headers_mut());
         response
@@ -111,7 +121,53 @@ impl WidgetServer {
         }
     }
 
-    async fn answer(&self, body: &Bytes) -> Response {
+    async fn answer(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+        match path.strip_prefix("/vendors/") {
+            Some(vendor) => self.meet(vendor, body).await,
+            None if path == "/api" => self.answer_chat(body).await,
+            None => self.exchange(path, headers, body),
+        }
+    }
+
+    /// What a page's call handed to a vendor of the gallery.
+    async fn meet(&self, vendor: &str, body: &Bytes) -> Response {
+        let Ok(sent) = serde_json::from_slice(body) else {
+            return refuse(StatusCode::BAD_REQUEST, "bad_request", "what the call was given, as a JSON object");
+        };
+        let title = Vendor::named(vendor).map_or("No vendor", |(_, vendor)| vendor.title());
+        match self.0.vendors.identify(vendor, &sent).await {
+            Ok(known) => {
+                let who = known.name.as_deref().map_or_else(String::new, |name| format!("{name}, "));
+                let text = format!("{title} believes that this is {who}{}", known.id);
+                self.0.events.tell(Actor::WidgetServer, Outcome::Granted, text, json!({ "widget": vendor }));
+                let answer = json!({ "visitor": { "id": known.id, "name": known.name } });
+                private(StatusCode::OK, JSON, answer.to_string())
+            }
+            Err(doubt) => {
+                let detail = json!({ "widget": vendor, "code": doubt.code() });
+                self.0.events.tell(Actor::WidgetServer, Outcome::Refused, format!("{title} refused: {doubt}"), detail);
+                refuse(StatusCode::UNAUTHORIZED, doubt.code(), &doubt.to_string())
+            }
+        }
+    }
+
+    /// A vendor's server is asked by countersign.
+    fn exchange(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+        match self.0.vendors.answer(path, headers, body) {
+            Some(Reply::Given(answer, told)) => {
+                if let Some((title, id)) = told {
+                    let text = format!("{title} gave countersign a token for {id}");
+                    self.0.events.tell(Actor::WidgetServer, Outcome::Granted, text, Value::Null);
+                }
+                private(StatusCode::OK, JSON, answer.to_string())
+            }
+            Some(Reply::Unauthorized) => refuse(StatusCode::UNAUTHORIZED, "api_key", "the API key is another one"),
+            Some(Reply::Incomplete) => refuse(StatusCode::BAD_REQUEST, "bad_request", "it names no visitor"),
+            None => not_found(),
+        }
+    }
+
+    async fn answer_chat(&self, body: &Bytes) -> Response {
         match serde_json::from_slice(body) {
             Ok(Ask::Identify { widget, token, conversation, after_expiry }) => {
                 self.identify(&widget, &token, conversation, after_expiry).await
@@ -211,6 +267,10 @@ impl Memory {
         }
         self.conversations.insert(conversation.to_owned(), visitor);
     }
+}
+
+fn not_found() -> Response {
+    refuse(StatusCode::NOT_FOUND, "not_found", "the stand-in chat server answers POST /api, and what its vendors do")
 }
 
 fn refuse(status: StatusCode, code: &str, reason: &str) -> Response {

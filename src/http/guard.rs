@@ -1,18 +1,14 @@
 //! What no request may carry, whatever it asks for: attempts to make us read another header than the proxy wrote.
 //!
-//! Every bypass of a header-stripping proxy in facts section 5 was a second spelling, a second instance, or a header that
+//! Every bypass of a header-stripping proxy was a second spelling, a second instance, or a header that
 //! travels in another place. All of them are refused before any source looks at the request.
 
 use http::header::{CONNECTION, TRAILER};
 use http::{HeaderMap, HeaderName};
 
+use crate::base::byte_set::ByteSet;
 use crate::net::{cookies, field};
 use crate::session::Guarded;
-
-/// Most headers of a request.
-const HEADERS_MAX: usize = 100;
-/// Most bytes of all header names and values together (DoS-1).
-const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The guarded names, prepared for comparison.
 #[derive(Debug, Default)]
@@ -30,34 +26,36 @@ struct Named {
     folded: String,
 }
 
-/// Why a request is refused. The words are for logs and metrics; they hold nothing of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a request is refused, and for which of the guarded names. Nothing else of the request is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderAttack {
     /// Another spelling of a guarded name (H-3).
-    Alias,
+    #[error("a header is another spelling of {0}")]
+    Alias(HeaderName),
     /// Two instances of a guarded header, or a list where one value belongs (H-7).
-    Duplicate,
+    #[error("{0} is there twice, or holds a list where one value belongs")]
+    Duplicate(HeaderName),
     /// A guarded name announced as a trailer (H-4).
-    Trailer,
+    #[error("Trailer names {0}")]
+    Trailer(HeaderName),
     /// A guarded name listed as hop-by-hop (H-5).
-    Connection,
+    #[error("Connection names {0}")]
+    Connection(HeaderName),
     /// Two cookies of one guarded name with different values (CK-3).
-    Cookie,
-    /// More headers, or larger ones, than any browser sends.
-    Oversized,
+    #[error("the cookie {0} is there with different values: one is of another path, of the parent domain, or planted")]
+    Cookie(String),
 }
 
 impl HeaderAttack {
     /// The word for it.
     #[must_use]
-    pub fn reason(self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
-            Self::Alias => "header_alias",
-            Self::Duplicate => "header_duplicate",
-            Self::Trailer => "header_trailer",
-            Self::Connection => "header_connection",
-            Self::Cookie => "cookie_duplicate",
-            Self::Oversized => "header_oversized",
+            Self::Alias(_) => "header_alias",
+            Self::Duplicate(_) => "header_duplicate",
+            Self::Trailer(_) => "header_trailer",
+            Self::Connection(_) => "header_connection",
+            Self::Cookie(_) => "cookie_duplicate",
         }
     }
 }
@@ -76,75 +74,83 @@ impl Guard {
         Self { headers, scalars: guarded.scalars, cookies: guarded.cookies, folds_plain }
     }
 
+    /// The guarded headers, each as [`fold`] writes it.
+    pub fn folded(&self) -> impl Iterator<Item = String> + '_ {
+        self.headers.iter().map(|named| named.folded.clone())
+    }
+
     /// Looks at the headers of a request.
     ///
     /// # Errors
     /// The first [`HeaderAttack`] found.
     pub fn inspect(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
-        check_size(headers)?;
         self.check_aliases(headers)?;
         self.check_instances(headers)?;
-        self.check_lists(headers, &CONNECTION, HeaderAttack::Connection)?;
-        self.check_lists(headers, &TRAILER, HeaderAttack::Trailer)?;
+        self.check_list(headers, &CONNECTION, HeaderAttack::Connection)?;
+        self.check_list(headers, &TRAILER, HeaderAttack::Trailer)?;
         self.check_cookies(headers)
     }
 
     fn check_aliases(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
-        let suspect = |name: &&HeaderName| self.folds_plain || name.as_str().bytes().any(|b| matches!(b, b'_' | b'.'));
-        let found = headers.keys().filter(suspect).any(|name| self.is_alias(name));
-        if found { Err(HeaderAttack::Alias) } else { Ok(()) }
+        const PLAIN: ByteSet = ByteSet::alphanumeric_and(b"-");
+        let suspect = |name: &&HeaderName| self.folds_plain || !PLAIN.has_all_of(name.as_str().as_bytes());
+        let found = headers.keys().filter(suspect).find_map(|name| self.alias_of(name));
+        found.map_or(Ok(()), |known| Err(HeaderAttack::Alias(known.clone())))
     }
 
-    fn is_alias(&self, name: &HeaderName) -> bool {
+    /// The guarded name that this is another spelling of.
+    fn alias_of(&self, name: &HeaderName) -> Option<&HeaderName> {
         let folded = fold(name.as_str());
         let same_fold = || self.headers.iter().filter(|named| named.folded == folded);
-        same_fold().next().is_some() && same_fold().all(|named| named.name != name)
+        let first = same_fold().next()?;
+        same_fold().all(|named| named.name != name).then_some(&first.name)
     }
 
     fn check_instances(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
         // As many values as names: nothing is there twice, whatever it is called.
         let repeated = headers.len() != headers.keys_len();
-        let is_twice = |named: &Named| headers.get_all(&named.name).iter().nth(1).is_some();
-        let twice = repeated && self.headers.iter().any(is_twice);
-        let listed =
-            self.scalars.iter().filter_map(|name| headers.get(name)).any(|value| value.as_bytes().contains(&b','));
-        if twice || listed { Err(HeaderAttack::Duplicate) } else { Ok(()) }
+        let is_twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
+        let twice = repeated.then(|| self.headers.iter().map(|named| &named.name).find(is_twice)).flatten();
+        let is_list = |name: &&HeaderName| headers.get(*name).is_some_and(|value| value.as_bytes().contains(&b','));
+        let found = twice.or_else(|| self.scalars.iter().find(is_list));
+        found.map_or(Ok(()), |name| Err(HeaderAttack::Duplicate(name.clone())))
     }
 
-    fn check_lists(&self, headers: &HeaderMap, list: &HeaderName, attack: HeaderAttack) -> Result<(), HeaderAttack> {
+    fn check_list(
+        &self,
+        headers: &HeaderMap,
+        list: &HeaderName,
+        attack: fn(HeaderName) -> HeaderAttack,
+    ) -> Result<(), HeaderAttack> {
         if self.headers.is_empty() {
             return Ok(());
         }
-        let lines = headers.get_all(list).iter();
-        let found = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).any(|item| self.names(item));
-        if found { Err(attack) } else { Ok(()) }
+        let mut items = headers.get_all(list).iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+        let found = items.find_map(|item| self.named_by(item));
+        found.map_or(Ok(()), |name| Err(attack(name.clone())))
     }
 
-    fn names(&self, item: &[u8]) -> bool {
+    fn named_by(&self, item: &[u8]) -> Option<&HeaderName> {
         let item = field::trim(item);
         // `close` and `keep-alive` are what nearly every request says here.
         if item.eq_ignore_ascii_case(b"close") || item.eq_ignore_ascii_case(b"keep-alive") {
-            return false;
+            return None;
         }
         let folded = fold(&String::from_utf8_lossy(item));
-        self.headers.iter().any(|named| named.folded == folded)
+        self.headers.iter().find(|named| named.folded == folded).map(|named| &named.name)
     }
 
     fn check_cookies(&self, headers: &HeaderMap) -> Result<(), HeaderAttack> {
-        let contradicted = self.cookies.iter().any(|name| match name.strip_suffix('*') {
-            // A cookie in pieces: none of them may be there in two forms.
+        let contradicted = self.cookies.iter().find(|name| match name.strip_suffix('*') {
+            // A cookie in pieces: none of them may be there in two forms. Named as it is configured: what stands after the
+            // stem is the visitor's.
             Some(stem) => cookies::pairs(headers)
                 .filter(|(piece, _)| piece.starts_with(stem))
                 .any(|(piece, _)| cookies::is_contradicted(headers, piece)),
             None => cookies::is_contradicted(headers, name),
         });
-        if contradicted { Err(HeaderAttack::Cookie) } else { Ok(()) }
+        contradicted.map_or(Ok(()), |name| Err(HeaderAttack::Cookie(name.clone())))
     }
-}
-
-fn check_size(headers: &HeaderMap) -> Result<(), HeaderAttack> {
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX { Err(HeaderAttack::Oversized) } else { Ok(()) }
 }
 
 /// The name under which proxies and backends that are careless about separators confuse it with others.

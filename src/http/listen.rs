@@ -1,20 +1,22 @@
-//! The accept loop: TCP or a Unix socket, bounded connections, timeouts, and a stop that loses nothing.
+//! The accept loop: TCP or a Unix socket, bounded connections and heads, timeouts, and a stop that loses nothing.
 //!
 //! HTTP/1.1 only: proxies speak it, and there is less of it to attack. A watchdog per connection tells three waits apart
 //! that one header timeout cannot: a client that sends its request slowly (short), a proxy that keeps an idle connection
 //! for later (long, or the proxy would meet closed connections), and a visitor waiting for our answer (not ours to cut).
 
+mod accept;
+mod bind;
+mod gate;
+pub mod limits;
+mod phase;
+pub mod places;
+mod shed;
+pub mod tls;
+
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -25,201 +27,195 @@ use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
-use crate::base::clock::random_bytes;
+use self::accept::Accepting;
+pub use self::bind::{Address, Listener};
+use self::gate::{Stream, Watched};
+pub use self::limits::ConnectionLimits;
+use self::phase::Phase;
+use self::places::{Place, Places};
+use self::shed::Shedder;
+use self::tls::Tls;
+use super::head::{HeadFault, HeadLimits};
+use super::problem::Problem;
 use crate::net::peer::Peer;
+use crate::observe::metrics::Connections;
 
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// An address and a port.
-    Tcp(SocketAddr),
-    /// A Unix socket at this path.
-    Unix(PathBuf),
+/// Whether a peer speaks for many visitors, so that its connections are not counted as one visitor's.
+pub type IsProxy = Arc<dyn Fn(Peer) -> bool + Send + Sync>;
+
+/// The keys in force.
+pub type CurrentTls = Arc<dyn Fn() -> Option<Arc<Tls>> + Send + Sync>;
+
+/// How connections are taken.
+#[derive(Clone)]
+pub struct ListenerOptions {
+    /// How many there may be, and how long they may wait.
+    pub limits: ConnectionLimits,
+    /// How much a request may carry before its body.
+    pub heads: HeadLimits,
+    /// What is counted.
+    pub counts: Connections,
+    /// Whose connections are not counted as one visitor's.
+    pub is_proxy: IsProxy,
+    /// With which keys, from the next connection on; `None` for plain HTTP.
+    pub tls: CurrentTls,
 }
 
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("unix:") {
-            Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(_) => Err("a Unix socket needs an absolute path: unix:/run/countersign/http.sock".to_owned()),
-            None => text.parse().map(Self::Tcp).map_err(|_| format!("`{text}` is neither address:port nor unix:/path")),
+impl Default for ListenerOptions {
+    fn default() -> Self {
+        Self {
+            limits: ConnectionLimits::DEFAULT,
+            heads: HeadLimits::DEFAULT,
+            counts: Connections::default(),
+            is_proxy: Arc::new(|_| false),
+            tls: Arc::new(|| None),
         }
     }
 }
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+impl fmt::Debug for ListenerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenerOptions")
+            .field("limits", &self.limits)
+            .field("heads", &self.heads)
+            .finish_non_exhaustive()
     }
 }
 
-/// How patient the listener is.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// Longest time from the first byte of a request (or from connecting) to the end of its headers.
-    pub headers: Duration,
-    /// Longest time a connection may rest between requests.
-    pub idle: Duration,
-    /// Longest time that requests in flight get to finish when we stop.
-    pub grace: Duration,
-    /// Most connections at once; further ones wait in the kernel's queue.
-    pub connections: usize,
-}
+/// What comes in: a request, or one that is refused for its head alone.
+pub type ReceivedRequest = Result<Request, RejectedRequest>;
 
-impl Timeouts {
-    /// Ten seconds for headers, two minutes of rest, thirty seconds of grace, 4096 connections.
-    pub const DEFAULT: Self = Self {
-        headers: Duration::from_secs(10),
-        idle: Duration::from_mins(2),
-        grace: Duration::from_secs(30),
-        connections: 4096,
-    };
-}
-
-/// A bound listener.
+/// A request whose head is larger than it may be, or means different things to different readers.
 #[derive(Debug)]
-pub enum Listener {
-    /// TCP.
-    Tcp(TcpListener),
-    /// Unix, with the path to remove at the end.
-    Unix(UnixListener, PathBuf),
+pub struct RejectedRequest {
+    /// Its method and target, where those were sound, and nothing else of it.
+    pub request: Request,
+    /// Why.
+    pub fault: HeadFault,
 }
 
-impl Listener {
-    /// Binds.
-    ///
-    /// # Errors
-    /// The system's, with the address.
-    pub async fn bind(address: &Address) -> io::Result<Self> {
-        let named = |e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}"));
-        match address {
-            Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(named),
-            Address::Unix(path) => bind_unix(path).map(|l| Self::Unix(l, path.clone())).map_err(named),
-        }
-    }
-
-    /// The TCP address that was bound, port 0 resolved; `None` for a Unix socket.
+impl RejectedRequest {
+    /// The answer.
     #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(..) => None,
-        }
+    pub fn response(&self) -> Response {
+        let problem = Problem::Head(self.fault);
+        tracing::warn!(code = problem.code(), reason = problem.reason(), "request refused: {}", self.fault);
+        problem.response()
     }
-
-    async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, from)| {
-                // A token is one small answer: waiting to fill a packet would only add latency.
-                let _ = stream.set_nodelay(true);
-                (Stream::Tcp(stream), Peer::Tcp(from.ip()))
-            }),
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), Peer::Unix)),
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-/// Only the owner and the group may connect: who may open the socket is who is believed about identity.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        std::fs::remove_file(path)?;
-    }
-    if std::fs::symlink_metadata(path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    bind_in_private(path)
-}
-
-/// Made in a folder that is ours alone, and moved to its place when its rights are set: bound in its place, it would be open
-/// to everybody for a moment, as far as the umask says.
-fn bind_in_private(path: &Path) -> io::Result<UnixListener> {
-    let folder = path.with_file_name(format!(".{}", hex::encode(random_bytes::<4>())));
-    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    let inside = folder.join("s");
-    let bound = UnixListener::bind(&inside).and_then(|listener| {
-        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o660))?;
-        std::fs::rename(&inside, path)?;
-        Ok(listener)
-    });
-    let _ = std::fs::remove_file(&inside);
-    let _ = std::fs::remove_dir(&folder);
-    bound
 }
 
 /// Serves until `shutdown` completes, then lets requests in flight finish.
-pub async fn serve<F, A>(listener: Listener, timeouts: Timeouts, answer: F, shutdown: impl Future<Output = ()>)
+pub async fn serve<F, A>(listener: Listener, options: ListenerOptions, answer: F, shutdown: impl Future<Output = ()>)
 where
-    F: Fn(Request) -> A + Clone + Send + Sync + 'static,
+    F: Fn(ReceivedRequest) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(timeouts.connections));
+    let acceptor = Acceptor {
+        shedder: Shedder::new().await,
+        places: Places::new(options.clone()),
+        tls: options.tls.clone(),
+        listener,
+    };
     // Every connection holds a receiver: it learns of the stop there, and the last one to go closes the channel.
     let (stopping, stopped) = watch::channel(false);
-    let begin = |(stream, peer, place): Accepted| {
-        tokio::spawn(connection(stream, peer, place, timeouts, answer.clone(), stopped.clone()));
+    let begin = |accepted: Connection| {
+        let (limits, heads, tls) = (options.limits, options.heads, (options.tls)());
+        let (answer, stopped) = (answer.clone(), stopped.clone());
+        tokio::spawn(async move {
+            let Some((stream, peer, place)) = handshake(accepted, tls, limits).await else { return };
+            connection(stream, peer, place, limits, heads, answer, stopped).await;
+        });
     };
+    let mut accepting = Accepting::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept_when_free(&listener, &places) => accepted,
+            accepted = acceptor.accept(&mut accepting) => accepted,
         };
         if let Some(accepted) = accepted {
             begin(accepted);
         }
     }
-    take_the_queued(&listener, &places, &begin).await;
-    drop((listener, stopped));
+    acceptor.drain_backlog(&mut accepting, &begin).await;
+    drop((acceptor, stopped));
     let _ = stopping.send(true);
-    if tokio::time::timeout(timeouts.grace, stopping.closed()).await.is_err() {
-        tracing::warn!("stopped with requests still in flight");
+    if tokio::time::timeout(options.limits.grace, stopping.closed()).await.is_err() {
+        tracing::warn!("stopped with requests still in flight: they took longer than SHUTDOWN_GRACE");
     }
 }
 
-type Accepted = (Stream, Peer, OwnedSemaphorePermit);
+type Connection = (Stream, Peer, Place);
 
-async fn accept_when_free(listener: &Listener, places: &Arc<Semaphore>) -> Option<Accepted> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
-        Err(problem) => {
-            tracing::warn!(kind = %problem.kind(), "a connection could not be accepted");
-            // Out of descriptors is the usual reason; spinning on it would take the whole core.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+/// The connection in TLS, where the listener speaks it; `None` when the two could not agree.
+async fn handshake(
+    (stream, peer, place): Connection,
+    tls: Option<Arc<Tls>>,
+    limits: ConnectionLimits,
+) -> Option<Connection> {
+    let (tls, stream, address) = match (tls, stream, peer) {
+        (Some(tls), Stream::Tcp(stream), Peer::Tcp(address)) => (tls, stream, address),
+        (_, stream, peer) => return Some((stream, peer, place)),
+    };
+    match tokio::time::timeout(place.patience(limits.headers), tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let peer = if tls.asks { Peer::Certified(address) } else { peer };
+            Some((Stream::Tls(Box::new(stream)), peer, place))
+        }
+        Ok(Err(problem)) => {
+            tracing::warn!(%problem, "a connection was closed: no TLS came about");
             None
         }
+        Err(_) => None,
     }
 }
 
-/// Connections that the kernel has completed and we have not yet taken hold requests too: closing the listener now would
-/// lose them. Those that come while we look are taken along, but not for long: a busy service must be able to stop.
-async fn take_the_queued(listener: &Listener, places: &Arc<Semaphore>, begin: impl Fn(Accepted)) {
-    let soon = Duration::from_millis(20);
-    let take = async {
-        while let Ok(Some(accepted)) = tokio::time::timeout(soon, accept_when_free(listener, places)).await {
-            begin(accepted);
+/// Where connections come in, and the places for them.
+struct Acceptor {
+    listener: Listener,
+    places: Arc<Places>,
+    shedder: Shedder,
+    tls: CurrentTls,
+}
+
+impl Acceptor {
+    /// The next connection, or nothing where it was turned away or could not be accepted.
+    async fn accept(&self, accepting: &mut Accepting) -> Option<Connection> {
+        let (stream, peer) = match self.listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(problem) => {
+                accepting.fails(&problem, &self.places).await;
+                return None;
+            }
+        };
+        accepting.works(&self.places);
+        match self.places.take(peer) {
+            Ok(place) => Some((stream, peer, place)),
+            Err(why) => {
+                self.places.counts().shed(why);
+                // In TLS an answer would have to wait for a handshake: there the connection is just closed.
+                if (self.tls)().is_none() {
+                    self.shedder.turn_away(stream);
+                }
+                None
+            }
         }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(1), take).await;
+    }
+
+    /// Connections that the kernel has completed and we have not yet taken hold requests too: closing the listener now would
+    /// lose them. Those that come while we look are taken along, but not for long: a busy service must be able to stop.
+    async fn drain_backlog(&self, accepting: &mut Accepting, begin: impl Fn(Connection)) {
+        let soon = Duration::from_millis(20);
+        let take = async {
+            while let Ok(accepted) = tokio::time::timeout(soon, self.accept(accepting)).await {
+                accepted.into_iter().for_each(&begin);
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), take).await;
+    }
 }
 
 /// How long a connection that owes us nothing stays open after the stop, because its request may be on the way. Closing at
@@ -229,26 +225,31 @@ const LAST_CALL: Duration = Duration::from_millis(250);
 async fn connection<F, A>(
     stream: Stream,
     peer: Peer,
-    _place: OwnedSemaphorePermit,
-    timeouts: Timeouts,
+    place: Place,
+    limits: ConnectionLimits,
+    heads: HeadLimits,
     answer: F,
     mut stopped: watch::Receiver<bool>,
 ) where
-    F: Fn(Request) -> A + Clone + Send + Sync + 'static,
+    F: Fn(ReceivedRequest) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
 {
     let phase = Arc::new(Phase::default());
-    let io = TokioIo::new(Watched { stream, phase: phase.clone() });
+    let io = TokioIo::new(Watched::new(stream, heads, place.room(), phase.clone()));
     let in_service = phase.clone();
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         in_service.enter(Phase::ANSWERING);
+        let number = in_service.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        let answered = answer(request);
+        let answered = answer(match in_service.fault_of(number) {
+            Some(fault) => Err(RejectedRequest { request, fault }),
+            None => Ok(request),
+        });
         let phase = in_service.clone();
         async move {
             let mut response = answered.await;
-            if phase.is_last() {
+            if phase.is_last(number) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             phase.enter(Phase::IDLE);
@@ -257,11 +258,13 @@ async fn connection<F, A>(
     });
     let mut builder = http1::Builder::new();
     // No timer of hyper's own per request: the watchdog below does its work once a second.
-    builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(64 * 1024).half_close(false);
+    builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(false);
+    // The gate has counted already; the library needs room for as much.
+    builder.max_buf_size(heads.bytes + 64 * 1024).max_headers(heads.headers);
     // Copying one small answer behind its headers is cheaper than handing the kernel two pieces.
     builder.writev(false);
     let mut served = std::pin::pin!(builder.serve_connection(io, service));
-    let mut watchdog = std::pin::pin!(phase.watchdog(timeouts));
+    let mut watchdog = std::pin::pin!(phase.watchdog(limits, &place));
     let last_call = async {
         let _ = stopped.wait_for(|stop| *stop).await;
         phase.this_is_the_last();
@@ -269,133 +272,22 @@ async fn connection<F, A>(
     };
     tokio::select! {
         biased;
-        _ = served.as_mut() => return,
+        ended = served.as_mut() => return tell(ended),
         () = watchdog.as_mut() => return,
         () = last_call => served.as_mut().graceful_shutdown(),
     }
     tokio::select! {
-        _ = served => {}
+        ended = served => tell(ended),
         () = watchdog => {}
     }
 }
 
-/// What a connection is waiting for: the two low bits say which, the rest counts changes, so that the watchdog can tell
-/// a phase that lasts from one that recurs. And whether its next answer is its last.
-#[derive(Debug)]
-struct Phase(AtomicU64, AtomicBool);
-
-impl Default for Phase {
-    /// A connection that has just opened owes us a request.
-    fn default() -> Self {
-        Self(AtomicU64::new(Self::READING), AtomicBool::new(false))
-    }
-}
-
-impl Phase {
-    const IDLE: u64 = 0;
-    const READING: u64 = 1;
-    const ANSWERING: u64 = 2;
-
-    fn enter(&self, phase: u64) {
-        let now = self.0.load(Ordering::Relaxed);
-        self.0.store((now & !3).wrapping_add(4) | phase, Ordering::Relaxed);
-    }
-
-    fn this_is_the_last(&self) {
-        self.1.store(true, Ordering::Relaxed);
-    }
-
-    fn is_last(&self) -> bool {
-        self.1.load(Ordering::Relaxed)
-    }
-
-    fn bytes_came(&self) {
-        if self.0.load(Ordering::Relaxed) & 3 == Self::IDLE {
-            self.enter(Self::READING);
-        }
-    }
-
-    /// Completes when the connection has been in one phase for longer than that phase may last.
-    async fn watchdog(&self, timeouts: Timeouts) {
-        let tick = Duration::from_secs(1).min(timeouts.headers);
-        let mut seen = self.0.load(Ordering::Relaxed);
-        let mut lasted = Duration::ZERO;
-        loop {
-            tokio::time::sleep(tick).await;
-            let now = self.0.load(Ordering::Relaxed);
-            lasted = if now == seen { lasted + tick } else { Duration::ZERO };
-            seen = now;
-            let most = match now & 3 {
-                Self::READING => timeouts.headers,
-                Self::IDLE => timeouts.idle,
-                _ => continue,
-            };
-            if lasted >= most {
-                return;
-            }
-        }
-    }
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// A stream that tells its phase when bytes come in.
-struct Watched {
-    stream: Stream,
-    phase: Arc<Phase>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
-        if buf.filled().len() > before {
-            self.phase.bytes_came();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+/// A connection that fails is its peer's affair, unless the library has refused what the gate let pass.
+fn tell(ended: hyper::Result<()>) {
+    let Err(problem) = ended else { return };
+    if problem.is_parse() {
+        tracing::warn!(%problem, "a connection was closed: what it sent is no HTTP request");
+    } else {
+        tracing::debug!(%problem, "a connection was closed");
     }
 }

@@ -14,8 +14,11 @@ use http::Method;
 use super::call::Call;
 use super::cors::preflight;
 use super::problem::Problem;
+use super::vendor_revocation;
 use route::LoginRoute;
 use visitor::{Context, Visitor};
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Answers one request at the whole service.
 pub async fn page(call: &Call<'_>, route: LoginRoute, request: Request) -> Response {
@@ -28,7 +31,9 @@ pub async fn page(call: &Call<'_>, route: LoginRoute, request: Request) -> Respo
         client,
         unnamed_proxy: snapshot.proxies.is_empty(),
         mount: &snapshot.mount,
+        request_id: call.id.as_str(),
         report: &|event| state.report(event),
+        logged_out: &|by, subject| vendor_revocation::begin(state, snapshot, by, subject),
     };
     answer(at, route, request).await
 }
@@ -42,8 +47,10 @@ pub async fn answer(at: Context<'_>, route: LoginRoute, request: Request) -> Res
         LoginRoute::Callback => enter::callback(visitor, &head).await,
         LoginRoute::Password => enter::password(&visitor, body).await,
         LoginRoute::Done => enter::done(&visitor, head.uri.query().unwrap_or_default()),
-        LoginRoute::DoneScript => pages::file("text/javascript; charset=utf-8", pages::DONE_SCRIPT),
-        LoginRoute::Style => pages::file("text/css; charset=utf-8", pages::STYLE),
+        LoginRoute::DoneScript => pages::file(JAVASCRIPT, pages::DONE_SCRIPT),
+        LoginRoute::FormScript => pages::file(JAVASCRIPT, pages::FORM_SCRIPT),
+        LoginRoute::OutScript => pages::file(JAVASCRIPT, pages::OUT_SCRIPT),
+        LoginRoute::Style => pages::file("text/css; charset=utf-8", at.service.style.clone()),
         // A listed page's browser asks before it logs anybody out, because the browser module sends headers of its own.
         LoginRoute::Logout if head.method == Method::OPTIONS => {
             preflight(at.origins, at.listed, route.methods(), &head.headers)

@@ -1,12 +1,17 @@
 //! The public listener: what every request must pass, and the few routes there are.
 
 pub mod admin;
+pub mod bearer;
 pub mod call;
 pub mod cors;
 pub mod form;
 pub mod guard;
+pub mod guide;
+pub mod head;
 pub mod headers;
 pub mod input;
+pub mod inspection;
+pub mod introspect;
 pub mod keys;
 pub mod listen;
 pub mod login;
@@ -14,6 +19,7 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod refresh;
+pub mod refusals;
 pub mod request_id;
 pub mod routes;
 pub mod rules;
@@ -22,3 +28,4 @@ pub mod service;
 pub mod session;
 pub mod state;
 pub mod token;
+pub mod vendor_revocation;

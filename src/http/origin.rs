@@ -1,35 +1,27 @@
 //! Whose page sent a request, by Fetch Metadata, else by the exact `Origin`, else by the exact `Referer` (B-3 to B-6). Every
 //! route asks here.
 
-use http::header::{ORIGIN, REFERER};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN, REFERER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
+use crate::jose::jws::compact::bearer;
 use crate::net::origin::Origin;
+use crate::session::Session;
+use crate::sources;
 use crate::widget::Listed;
 
-/// Our own address.
-pub const PUBLIC_URL: Var = Var::new(
-    "PUBLIC_URL",
-    "",
-    "https://www.example.org/chat-identity",
-    "The address under which pages reach this service, path included. Tokens name it as issuer where the format has one; browsers without Fetch Metadata are checked against its origin.",
-);
-/// Other origins.
-pub const ALLOWED_ORIGINS: Var = Var::new(
-    "ALLOWED_ORIGINS",
-    "",
-    "https://app.example.org",
-    "Other origins whose pages may fetch tokens (exact, comma-separated). Empty: only pages of our own origin, and no CORS.",
-);
-/// Other sites.
-pub const ALLOW_CROSS_SITE: Var = Var::new(
-    "ALLOW_CROSS_SITE",
-    "false",
-    "true",
-    "Let listed origins ask from another site too. Needs the host's session cookie to be SameSite=None, and browsers may block it as a third-party cookie.",
-);
+crate::settings! {
+    pub vars VARS {
+        PUBLIC_URL("", "https://www.example.org/chat-identity"),
+            "The address under which pages reach this service, path included. Tokens name it as issuer where the format has one; browsers without Fetch Metadata are checked against its origin.";
+        ALLOWED_ORIGINS("", "https://app.example.org"),
+            "Other origins whose pages may fetch tokens (exact, comma-separated). Empty: only pages of our own origin, and no CORS.";
+        ALLOW_CROSS_SITE("false", "true"),
+            "Let listed origins ask from another site too. Needs the host's session cookie to be SameSite=None, and browsers may block it as a third-party cookie.";
+    }
+}
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Whether somebody clicked, or a script asked.
@@ -45,6 +37,8 @@ pub struct OriginRules {
     pub cross_site: bool,
     /// What pages of listed origins may send beside what any page may.
     pub page_headers: Vec<HeaderName>,
+    /// Whether access tokens are a source: then who is no browser may ask with one.
+    pub access_tokens: bool,
 }
 
 /// Why a page may not ask.
@@ -66,7 +60,9 @@ pub enum OriginError {
     #[error("the page's origin is opaque (null)")]
     Opaque,
     /// Neither Fetch Metadata nor `Origin`.
-    #[error("the request carries neither Sec-Fetch-Site nor Origin, nor the Referer of a page")]
+    #[error(
+        "the request carries neither Sec-Fetch-Site nor Origin, nor the Referer of a page, nor an access token alone"
+    )]
     Unknown,
     /// The configured extra header is missing.
     #[error("the header required by TOKEN_REQUIRE_HEADER is missing")]
@@ -96,12 +92,23 @@ pub enum RequestOrigin {
     Own,
     /// It is of this listed origin.
     Listed(HeaderValue),
+    /// There is no page: a native client or a server asks, and brings an access token of its own.
+    Native,
+}
+
+impl RequestOrigin {
+    /// Whether it may have what belongs to this session. What no page has asked for is given to an access token alone: nothing
+    /// ambient, such as a cookie or a proxy's login, may speak for somebody who has not asked.
+    ///
+    /// # Errors
+    /// [`OriginError::Unknown`] when it may not.
+    pub fn check(&self, session: &Session) -> Result<(), OriginError> {
+        let fits = *self != Self::Native || session.source == sources::bearer::NAME;
+        if fits { Ok(()) } else { Err(OriginError::Unknown) }
+    }
 }
 
 impl OriginRules {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&PUBLIC_URL, &ALLOWED_ORIGINS, &ALLOW_CROSS_SITE];
-
     /// Reads the public address, the listed origins, and the rules.
     pub fn read(env: &mut Env) -> (Option<Url>, Vec<Origin>, Self) {
         let url: Option<Url> = env.parse(&PUBLIC_URL);
@@ -119,7 +126,7 @@ impl OriginRules {
         }
         let listed: Vec<Origin> = env.list(&ALLOWED_ORIGINS);
         let cross_site = env.flag(&ALLOW_CROSS_SITE);
-        (url, listed, Self { own, cross_site, page_headers: Vec::new() })
+        (url, listed, Self { own, cross_site, ..Self::default() })
     }
 
     /// Pages of this origin, and no others.
@@ -128,13 +135,17 @@ impl OriginRules {
         Self { own: Some(own), ..Self::default() }
     }
 
-    /// Whether the page that made this request may fetch an answer, where pages of our own origin and of these others may.
+    /// Whether who made this request may fetch an answer, where pages of our own origin and of these others may, and native
+    /// clients with an access token: [`RequestOrigin::check`] holds them to it once the session is known.
     ///
     /// # Errors
     /// [`OriginError`] when it may not.
     pub fn admit(&self, others: &[Listed], headers: &HeaderMap) -> Result<RequestOrigin, OriginError> {
         check_is_fetch(headers)?;
-        self.sender(others, headers)
+        match self.sender(others, headers) {
+            Err(OriginError::Unknown) if self.access_tokens && is_native(headers) => Ok(RequestOrigin::Native),
+            known => known,
+        }
     }
 
     /// Whose page sent this request, whether a script, a form or a link made it (S-4).
@@ -149,7 +160,9 @@ impl OriginRules {
         let listed = || listed_for(others, origin);
         match one(headers, &SEC_FETCH_SITE)? {
             Some(b"same-origin") => Ok(RequestOrigin::Own),
-            Some(b"cross-site") if listed().is_some() && !self.cross_site => Err(OriginError::CrossSite),
+            Some(b"cross-site") if listed().is_some() && !self.cross_site && !is_app(origin) => {
+                Err(OriginError::CrossSite)
+            }
             Some(b"same-site" | b"cross-site") => listed().ok_or(OriginError::NotListed),
             Some(b"none") => Err(OriginError::Navigation),
             None if origin.is_none() => self.by_referer(others, headers),
@@ -181,6 +194,20 @@ impl OriginRules {
     fn is_own(&self, origin: Option<&[u8]>) -> bool {
         self.own.as_ref().zip(origin).is_some_and(|(own, sent)| own.is(sent))
     }
+}
+
+/// An app's own pages are of another site than everything.
+fn is_app(origin: Option<&[u8]>) -> bool {
+    origin.is_some_and(|origin| !origin.starts_with(b"http://") && !origin.starts_with(b"https://"))
+}
+
+/// Nothing that a browser adds, and an access token, which no browser adds by itself.
+fn is_native(headers: &HeaderMap) -> bool {
+    let says = |name: &HeaderName| headers.contains_key(name);
+    let of_a_browser = [ORIGIN, REFERER, COOKIE].iter().any(says)
+        || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    let token = one(headers, &AUTHORIZATION).ok().flatten().and_then(bearer);
+    !of_a_browser && token.is_some_and(|token| !token.is_empty())
 }
 
 /// The origin that an address begins with, byte for byte: whatever else stands before the path is part of another's name.
@@ -219,7 +246,7 @@ pub fn listed_origin(others: &[Listed], headers: &HeaderMap) -> Option<HeaderVal
     }
     match listed_for(others, one(headers, &ORIGIN).ok()?)? {
         RequestOrigin::Listed(origin) => Some(origin),
-        RequestOrigin::Own => None,
+        RequestOrigin::Own | RequestOrigin::Native => None,
     }
 }
 

@@ -6,15 +6,17 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use http::header::ALLOW;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::guard::HeaderAttack;
+use super::head::HeadFault;
 use super::headers::{private, retry_after};
 use super::origin::OriginError;
 use crate::connector::{ConnectorFault, RefreshFault};
 use crate::issuance::Refusal;
+use crate::session::STRANGERS;
 
 /// When to come back after an outage of which nothing else is known.
 const SOON: Duration = Duration::from_secs(2);
@@ -32,8 +34,14 @@ pub enum Problem {
     Origin(OriginError),
     /// The request tries to confuse us.
     BadRequest(HeaderAttack),
+    /// The request's head is too large, or not understood alike by everybody.
+    Head(HeadFault),
     /// This visitor asked too often.
     RateLimited(Duration),
+    /// The caller shows no secret that this endpoint accepts; our own word for what it showed.
+    Unauthorized(&'static str),
+    /// The shared state cannot be asked.
+    StoreDown(&'static str),
     /// There is no such route or widget.
     NotFound,
     /// The route takes other methods.
@@ -52,6 +60,8 @@ pub enum Problem {
     Login(LoginFault),
     /// The operations listener was asked under a name that is not its own.
     Misdirected,
+    /// There is no place for another connection.
+    Overloaded,
     /// The service is not ready for visitors.
     NotReady,
     /// The console cannot read the sample identity.
@@ -69,7 +79,7 @@ pub enum LoginFault {
     Rejected(&'static str),
     /// The provider's answer does not fit the settings: another attempt will end likewise.
     Unfit(&'static str),
-    /// Somebody who must be asked cannot be.
+    /// A session source cannot be reached.
     Unavailable(&'static str),
     /// Too many come from one address.
     TooMany(Duration),
@@ -116,6 +126,24 @@ impl LoginFault {
         }
     }
 
+    /// The name of the text that tells the visitor (`login/texts`); nothing for what only providers are told.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Over(_) => "over",
+            Self::Declined(_) => "declined",
+            Self::Rejected(_) => "rejected",
+            Self::Unfit(_) => "unfit",
+            Self::Unavailable(_) => "unavailable",
+            Self::TooMany(_) => "too_many_logins",
+            Self::WrongPassword => "wrong_password",
+            Self::TooManyAttempts(_) => "too_many_attempts",
+            Self::ForeignPage => "foreign_page",
+            Self::StillLoggedIn => "still_logged_in",
+            Self::NotEnded(_) | Self::EndsLater(_) => "",
+        }
+    }
+
     fn retry_after(self) -> Option<Duration> {
         match self {
             Self::TooMany(wait) | Self::TooManyAttempts(wait) => Some(wait),
@@ -135,7 +163,7 @@ const fn row(status: StatusCode, code: &'static str, title: &'static str) -> Row
     Row { status, code, title }
 }
 
-/// What a vendor's fault is to the page (facts R5): refused by the vendor, which only an operator can mend; or a passing
+/// What a vendor's fault is to the page: refused by the vendor, which only an operator can mend; or a passing
 /// outage, told apart by the status so that proxies and people see which.
 fn connector_row(fault: ConnectorFault) -> Row {
     const OUTAGE: &str = "The chat vendor cannot be reached at present";
@@ -153,49 +181,46 @@ fn connector_row(fault: ConnectorFault) -> Row {
     }
 }
 
-/// What people are told on the login's pages, and providers by the words of their specification.
+const OVERLOADED: Row =
+    row(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many are here at once; come again in a moment");
+
+fn head_row(fault: HeadFault) -> Row {
+    const LARGE: StatusCode = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    match fault {
+        HeadFault::TooLarge { .. } => row(LARGE, "head_too_large", "The request's headers are too large"),
+        HeadFault::UriTooLong { .. } => row(StatusCode::URI_TOO_LONG, "uri_too_long", "The address is too long"),
+        HeadFault::TooManyHeaders { .. } => row(LARGE, "too_many_headers", "The request has too many headers"),
+        HeadFault::TooManyCookies { .. } => row(LARGE, "too_many_cookies", "The request has too many cookies"),
+        HeadFault::NoRoom => OVERLOADED,
+        HeadFault::Ambiguous(_) => {
+            row(StatusCode::BAD_REQUEST, "ambiguous_request", "The request can be understood in more than one way")
+        }
+    }
+}
+
+/// People are told on the login's pages, in their language; providers by the words of their specification.
 fn login_row(fault: LoginFault) -> Row {
     let (status, code, title) = match fault {
-        LoginFault::Over(_) => (
-            StatusCode::BAD_REQUEST,
-            "login_over",
-            "This login took too long, was used already, or was begun in another browser.",
-        ),
-        LoginFault::Declined(_) => (StatusCode::FORBIDDEN, "login_declined", "The login was not completed."),
-        LoginFault::Rejected(_) => (
-            StatusCode::BAD_GATEWAY,
-            "upstream_rejected",
-            "What the login service answered cannot be accepted. Please log in again.",
-        ),
-        LoginFault::Unfit(_) => (
-            StatusCode::BAD_GATEWAY,
-            "upstream_rejected",
-            "Logging in does not work here at present. Whoever runs this page has been told why.",
-        ),
-        LoginFault::Unavailable(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "upstream_unavailable",
-            "Logging in does not work at this moment. Please try again in a little while.",
-        ),
-        LoginFault::TooMany(_) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            "Too many people are logging in. Please try again in a moment.",
-        ),
-        LoginFault::WrongPassword => {
-            (StatusCode::FORBIDDEN, "wrong_password", "The user name or the password is not right.")
+        LoginFault::Over(_) => (StatusCode::BAD_REQUEST, "login_over", "The login is over"),
+        LoginFault::Declined(_) => (StatusCode::FORBIDDEN, "login_declined", "The login was not completed"),
+        LoginFault::Rejected(_) => {
+            (StatusCode::BAD_GATEWAY, "upstream_rejected", "The login service's answer cannot be accepted")
         }
-        LoginFault::TooManyAttempts(_) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            "There were too many attempts. Please wait a little before you try again.",
-        ),
-        LoginFault::ForeignPage => (StatusCode::FORBIDDEN, "origin_refused", "This page may not log you out."),
-        LoginFault::StillLoggedIn => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "upstream_unavailable",
-            "You are still logged in: logging out does not work at this moment. Please try again.",
-        ),
+        LoginFault::Unfit(_) => {
+            (StatusCode::BAD_GATEWAY, "upstream_rejected", "The login service's answer does not fit the settings")
+        }
+        LoginFault::Unavailable(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "Logging in does not work at present")
+        }
+        LoginFault::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many people are logging in"),
+        LoginFault::WrongPassword => (StatusCode::FORBIDDEN, "wrong_password", "User name or password is not right"),
+        LoginFault::TooManyAttempts(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "There were too many attempts")
+        }
+        LoginFault::ForeignPage => (StatusCode::FORBIDDEN, "origin_refused", "This page may not log anybody out"),
+        LoginFault::StillLoggedIn => {
+            (StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "Logging out does not work at present")
+        }
         LoginFault::NotEnded(_) => (StatusCode::BAD_REQUEST, "invalid_request", "The logout token ends nothing"),
         LoginFault::EndsLater(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The logout token cannot be obeyed at present")
@@ -204,46 +229,56 @@ fn login_row(fault: LoginFault) -> Row {
     row(status, code, title)
 }
 
+const MISCONFIGURED: Row =
+    row(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "The service cannot make this token");
+
+fn refusal_row(refusal: &Refusal) -> Row {
+    match refusal {
+        Refusal::LoginRequired(_) => row(StatusCode::UNAUTHORIZED, "login_required", "Nobody is logged in"),
+        Refusal::Forbidden(_) => row(StatusCode::FORBIDDEN, "forbidden", "This visitor may not use this widget"),
+        Refusal::IdentityIncomplete(_) => {
+            row(StatusCode::FORBIDDEN, "identity_incomplete", "The visitor's identity does not satisfy the chat vendor")
+        }
+        Refusal::Unavailable(outage) if outage.reason == STRANGERS => row(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many sessions that nobody knows come from this address",
+        ),
+        Refusal::Unavailable(_) => {
+            row(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "The session cannot be checked at present")
+        }
+        Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault)) => connector_row(*fault),
+        Refusal::NotRenewed(RefreshFault::Ended) => {
+            row(StatusCode::GONE, "conversation_expired", "The conversation is over; begin a new one")
+        }
+        Refusal::NotRenewed(RefreshFault::Foreign) => {
+            row(StatusCode::FORBIDDEN, "conversation_foreign", "Nothing proves that the conversation is this visitor's")
+        }
+        Refusal::Misconfigured(_) => MISCONFIGURED,
+    }
+}
+
 impl Problem {
     fn row(&self) -> Row {
         match self {
-            Self::Refused(Refusal::LoginRequired(_)) => {
-                row(StatusCode::UNAUTHORIZED, "login_required", "Nobody is logged in")
-            }
-            Self::Refused(Refusal::Forbidden(_)) => {
-                row(StatusCode::FORBIDDEN, "forbidden", "This visitor may not use this widget")
-            }
-            Self::Refused(Refusal::IdentityIncomplete(_)) => row(
-                StatusCode::FORBIDDEN,
-                "identity_incomplete",
-                "The visitor's identity does not satisfy the chat vendor",
-            ),
-            Self::Refused(Refusal::Unavailable(_)) => {
-                row(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "The session cannot be checked at present")
-            }
-            Self::Refused(Refusal::NoTicket(fault) | Refusal::NotRenewed(RefreshFault::Connector(fault))) => {
-                connector_row(*fault)
-            }
-            Self::Refused(Refusal::NotRenewed(RefreshFault::Ended)) => {
-                row(StatusCode::GONE, "conversation_expired", "The conversation is over; begin a new one")
-            }
-            Self::Refused(Refusal::NotRenewed(RefreshFault::Foreign)) => row(
-                StatusCode::FORBIDDEN,
-                "conversation_foreign",
-                "Nothing proves that the conversation is this visitor's",
-            ),
-            Self::Refused(Refusal::Misconfigured(_)) | Self::Misconfigured(_) => {
-                row(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "The service cannot make this token")
-            }
+            Self::Refused(refusal) => refusal_row(refusal),
+            Self::Misconfigured(_) => MISCONFIGURED,
             Self::Unrecorded => row(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "audit_unavailable",
                 "Tokens cannot be recorded at present, so there are none",
             ),
             Self::Origin(_) => row(StatusCode::FORBIDDEN, "origin_refused", "This page may not ask for a token"),
+            Self::Head(fault) => head_row(*fault),
             Self::BadRequest(_) => row(StatusCode::BAD_REQUEST, "bad_request", "The request is ambiguous"),
             Self::RateLimited(_) => {
                 row(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many tokens were asked for")
+            }
+            Self::Unauthorized(_) => {
+                row(StatusCode::UNAUTHORIZED, "unauthorized", "This endpoint is for callers with a secret of their own")
+            }
+            Self::StoreDown(_) => {
+                row(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", "This cannot be found out at present")
             }
             Self::NotFound => row(StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
             Self::Method(_) => {
@@ -258,6 +293,7 @@ impl Problem {
             Self::Misdirected => {
                 row(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This listener does not go by that name")
             }
+            Self::Overloaded => OVERLOADED,
             Self::NotReady => row(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The service is not ready"),
             Self::BadSample => row(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", "This is no identity"),
         }
@@ -288,8 +324,10 @@ impl Problem {
             Self::Refused(refusal) => refusal.reason(),
             Self::Origin(stranger) => stranger.reason(),
             Self::BadRequest(attack) => attack.reason(),
+            Self::Head(fault) => fault.reason(),
             Self::Unrecorded => "audit_log",
             Self::RateLimited(_) => "visitor",
+            Self::Unauthorized(reason) | Self::StoreDown(reason) => reason,
             Self::NotFound => "route",
             Self::Method(_) => "method",
             Self::MediaType => "content_type",
@@ -298,6 +336,7 @@ impl Problem {
             Self::Misconfigured(what) => what,
             Self::Login(fault) => fault.reason(),
             Self::Misdirected => "host",
+            Self::Overloaded => "connections",
             Self::NotReady => "not_ready",
             Self::BadSample => "sample",
         }
@@ -308,7 +347,19 @@ impl Problem {
         match self {
             Self::Refused(Refusal::IdentityIncomplete(missing)) => Some(missing.to_string()),
             Self::Origin(stranger) => Some(stranger.to_string()),
+            Self::Head(fault) => Some(fault.to_string()),
             _ => None,
+        }
+    }
+
+    /// A sentence for the operator; empty where the code says all there is.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self {
+            Self::BadRequest(attack) => attack.to_string(),
+            Self::Refused(Refusal::Misconfigured(_)) => String::new(),
+            Self::Refused(refusal) => refusal.to_string(),
+            _ => self.detail().unwrap_or_default(),
         }
     }
 
@@ -317,7 +368,7 @@ impl Problem {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(wait) => Some(*wait),
-            Self::Unrecorded => Some(SOON),
+            Self::Unrecorded | Self::StoreDown(_) | Self::Overloaded | Self::Head(HeadFault::NoRoom) => Some(SOON),
             Self::Login(fault) => fault.retry_after(),
             Self::Refused(Refusal::Unavailable(outage)) => Some(outage.retry_after.unwrap_or(SOON)),
             Self::Refused(Refusal::NoTicket(ConnectorFault::Rejected(_))) => None,
@@ -339,6 +390,9 @@ impl Problem {
         let mut response = private(status, HeaderValue::from_static("application/problem+json"), body.to_string());
         if let Some(wait) = self.retry_after() {
             retry_after(response.headers_mut(), wait);
+        }
+        if let Self::Unauthorized(_) = self {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Self::Method(allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

@@ -1,4 +1,4 @@
-//! `POST /refresh` and `/refresh/{widget}`: the visitor's own conversation token, renewed (facts R8).
+//! `POST /refresh` and `/refresh/{widget}`: the visitor's own conversation token, renewed.
 //!
 //! The secret never leaves, and neither does the right to renew: it needs the live session, and the proof that came with
 //! the conversation's first token.
@@ -15,7 +15,7 @@ use super::call::Call;
 use super::form;
 use super::headers::{JSON, private};
 use super::problem::Problem;
-use super::token::{TicketFields, may_ask, ticket_fields};
+use super::token::{TicketFields, asker, ticket_fields};
 use crate::connector::ticket::Ticket;
 use crate::issuance::refresh_in;
 use crate::observe::audit::Record;
@@ -48,8 +48,9 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, request: Request) -> Respo
     let (session, result) = decide(call, widget, &head, body).await;
     let outcome = result.as_ref().map_or_else(Problem::code, |_| "renewed");
     let reason = result.as_ref().map_or_else(Problem::reason, |_| "");
+    let source = session.as_ref().map_or("", |s| s.source);
     let record = Record {
-        source: session.as_ref().map_or("", |s| s.source),
+        source,
         subject: session.as_ref().map(|s| &s.identity.subject),
         ..call.record(&widget.name, outcome, reason)
     };
@@ -64,7 +65,7 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, request: Request) -> Respo
     match result {
         Ok(ticket) => renewed(&ticket),
         Err(problem) => {
-            call.state.metrics.refused(&widget.name, problem.code(), problem.reason());
+            call.refused(&widget.name, source, &problem);
             problem.response()
         }
     }
@@ -73,14 +74,14 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, request: Request) -> Respo
 type Decision = (Option<Session>, Result<Ticket, Problem>);
 
 async fn decide(call: &Call<'_>, widget: &Widget, head: &Head, body: Body) -> Decision {
-    let ask = match read(call, widget, head, body).await {
-        Ok(ask) => ask,
+    let issuer = &call.snapshot.issuer;
+    let session = match asker(call, widget, head, BODY_MAX).await {
+        Ok(session) => session,
         Err(problem) => return (None, Err(problem)),
     };
-    let issuer = &call.snapshot.issuer;
-    let session = match issuer.session(head).await {
-        Ok(session) => session,
-        Err(refusal) => return (None, Err(Problem::Refused(refusal))),
+    let ask = match read(body).await {
+        Ok(ask) => ask,
+        Err(problem) => return (Some(session), Err(problem)),
     };
     if let Err(wait) = call.state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
@@ -92,8 +93,7 @@ async fn decide(call: &Call<'_>, widget: &Widget, head: &Head, body: Body) -> De
     (Some(session), result)
 }
 
-async fn read(call: &Call<'_>, widget: &Widget, head: &Head, body: Body) -> Result<Ask, Problem> {
-    may_ask(call, widget, head, BODY_MAX)?;
+async fn read(body: Body) -> Result<Ask, Problem> {
     let bytes = form::body(body, BODY_MAX).await?;
     serde_json::from_slice(&bytes).map_err(|_| Problem::Unreadable)
 }

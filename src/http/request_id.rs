@@ -2,15 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
+use crate::base::byte_set::ByteSet;
 use crate::base::clock::random_id;
+use crate::base::request::X_REQUEST_ID;
 
 /// Our name for one request in logs, and the visitor's if it is a harmless one (LOG-2).
 #[derive(Debug, Clone)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// Its value in a header.
+    #[must_use]
+    pub fn value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -31,8 +39,6 @@ impl Default for RequestIds {
     }
 }
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 impl RequestIds {
     /// The name of a request with these headers.
     #[must_use]
@@ -45,6 +51,6 @@ impl RequestIds {
 
 /// `[A-Za-z0-9._-]{1,64}`: what can stand in a log line without meaning anything there.
 fn is_harmless_id(id: &str) -> bool {
-    let fits = (1..=64).contains(&id.len());
-    fits && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    const PLAIN: ByteSet = ByteSet::alphanumeric_and(b"._-");
+    (1..=64).contains(&id.len()) && PLAIN.has_all_of(id.as_bytes())
 }

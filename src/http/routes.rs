@@ -8,7 +8,10 @@ use super::origin::PUBLIC_URL;
 use super::rules::{TOKEN_ALIASES, TokenRules};
 use super::script::SCRIPTS;
 use crate::config::env::Var;
-use crate::widget::Widget;
+use crate::widget::Settings;
+
+/// Where a widget's public keys are, its name after it.
+pub const PUBLIC_KEYS: &str = "/public-keys";
 
 /// Where a path leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +28,22 @@ pub enum Route {
         /// Which widget.
         widget: usize,
     },
+    /// Whether a token counts.
+    Introspect {
+        /// Of which widget; of any when none is named.
+        widget: Option<usize>,
+    },
     /// Who is logged in.
     Session,
     /// The key set.
     Keys,
+    /// A widget's public keys in PEM.
+    PublicKeys {
+        /// Which widget.
+        widget: usize,
+        /// All of them, as a list; or the one that signs.
+        list: bool,
+    },
     /// A file that pages load.
     Script {
         /// Its place among [`SCRIPTS`].
@@ -49,10 +64,26 @@ impl Route {
         match self {
             Self::Token { .. } => rules.methods(),
             Self::Refresh { .. } => "POST, OPTIONS",
+            Self::Introspect { .. } => "POST",
             Self::Session => "GET, OPTIONS",
-            Self::Keys | Self::Script { .. } => "GET, HEAD",
+            Self::Keys | Self::PublicKeys { .. } | Self::Script { .. } => "GET, HEAD",
             Self::Login(route) => route.methods(),
             Self::Goodbye => LoginRoute::Logout.methods(),
+        }
+    }
+
+    /// Its kind in metrics.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Token { .. } => "token",
+            Self::Refresh { .. } => "refresh",
+            Self::Introspect { .. } => "introspect",
+            Self::Session => "session",
+            Self::Keys => "jwks",
+            Self::PublicKeys { .. } => "public_keys",
+            Self::Script { .. } => "script",
+            Self::Login(_) | Self::Goodbye => "login",
         }
     }
 
@@ -60,19 +91,22 @@ impl Route {
     #[must_use]
     pub fn widget(self) -> Option<usize> {
         match self {
-            Self::Token { widget, .. } | Self::Refresh { widget } => Some(widget),
+            Self::Token { widget, .. } | Self::Refresh { widget } | Self::PublicKeys { widget, .. } => Some(widget),
+            Self::Introspect { widget } => widget,
             _ => None,
         }
     }
 
-    fn describe(self, widgets: &[Widget]) -> String {
+    fn describe(self, widgets: &[Settings]) -> String {
         let name = self.widget().and_then(|at| widgets.get(at)).map_or("", |widget| widget.name.as_str());
         match self {
             Self::Token { bare: false, .. } => format!("the token of the widget `{name}`"),
             Self::Token { bare: true, .. } => format!("the bare token of the widget `{name}`"),
             Self::Refresh { .. } => format!("the renewal of the widget `{name}`"),
+            Self::Introspect { .. } => "the introspection".to_owned(),
             Self::Session => "the session's address".to_owned(),
             Self::Keys => "the key set".to_owned(),
+            Self::PublicKeys { .. } => format!("the public keys of the widget `{name}`"),
             Self::Script { .. } => "the browser module".to_owned(),
             Self::Login(_) | Self::Goodbye => "a page of the login".to_owned(),
         }
@@ -89,7 +123,7 @@ pub struct Conflict {
 }
 
 /// Every path and where it leads.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Routes {
     known: HashMap<String, Route>,
 }
@@ -98,8 +132,15 @@ impl Routes {
     /// The paths of these widgets, at the root and under `mount`, with the aliases of `rules`; and every path that two of
     /// them want.
     #[must_use]
-    pub fn new(mount: &str, rules: &TokenRules, widgets: &[Widget], login: bool) -> (Self, Vec<Conflict>) {
-        let own = own(widgets, login);
+    pub fn new(
+        mount: &str,
+        rules: &TokenRules,
+        widgets: &[Settings],
+        login: bool,
+        introspection: bool,
+    ) -> (Self, Vec<Conflict>) {
+        let mut own = own(widgets, login);
+        own.extend(introspections(widgets).filter(|_| introspection));
         let aliases = rules.aliases().iter().filter_map(|alias| {
             let widget = widgets.iter().position(|widget| widget.name == alias.widget)?;
             Some((alias.path.clone(), Route::Token { widget, bare: true }))
@@ -121,7 +162,7 @@ impl Routes {
         prefix: &str,
         routes: &[(String, Route)],
         setting: &'static Var,
-        widgets: &[Widget],
+        widgets: &[Settings],
         conflicts: &mut Vec<Conflict>,
     ) {
         for (path, route) in routes {
@@ -140,6 +181,11 @@ impl Routes {
         }
     }
 
+    /// Every path and where it leads.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Route)> {
+        self.known.iter().map(|(path, route)| (path.as_str(), *route))
+    }
+
     /// Where a path leads.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Route> {
@@ -156,18 +202,31 @@ impl Routes {
     }
 }
 
+/// Where widgets' servers ask about tokens.
+fn introspections(widgets: &[Settings]) -> impl Iterator<Item = (String, Route)> {
+    let named = |(at, widget): (usize, &Settings)| {
+        (format!("/introspect/{}", widget.name), Route::Introspect { widget: Some(at) })
+    };
+    let all = ("/introspect".to_owned(), Route::Introspect { widget: None });
+    std::iter::once(all).chain(widgets.iter().enumerate().map(named))
+}
+
 /// What there is at every mount.
-fn own(widgets: &[Widget], login: bool) -> Vec<(String, Route)> {
+fn own(widgets: &[Settings], login: bool) -> Vec<(String, Route)> {
     let mut own = vec![("/session".to_owned(), Route::Session), ("/.well-known/jwks.json".to_owned(), Route::Keys)];
     for (widget, at) in widgets.iter().enumerate().map(|(at, widget)| (widget, at)) {
         let token = Route::Token { widget: at, bare: false };
-        let refresh = widget.connector.is_some().then_some(Route::Refresh { widget: at });
+        let refresh = widget.connection.is_some().then_some(Route::Refresh { widget: at });
         let named = |base: &str| format!("{base}/{}", widget.name);
         let first = (at == 0).then_some("");
         own.extend(first.map(|_| ("/token".to_owned(), token)));
         own.push((named("/token"), token));
         own.extend(first.and(refresh).map(|refresh| ("/refresh".to_owned(), refresh)));
         own.extend(refresh.map(|refresh| (named("/refresh"), refresh)));
+        if widget.keyring().is_some_and(|keys| !keys.published().is_empty()) {
+            own.push((named(PUBLIC_KEYS), Route::PublicKeys { widget: at, list: true }));
+            own.push((named(PUBLIC_KEYS) + ".pem", Route::PublicKeys { widget: at, list: false }));
+        }
     }
     for (file, script) in SCRIPTS.iter().enumerate() {
         own.push((format!("/{}", script.name), Route::Script { file, versioned: false }));

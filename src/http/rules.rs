@@ -6,32 +6,20 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::origin::OriginError;
 use super::problem::Problem;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::field::media_type;
-use crate::widget::Widget;
+use crate::widget::Settings;
 
-/// Accepted methods.
-pub const TOKEN_METHODS: Var = Var::new(
-    "TOKEN_METHODS",
-    "GET,POST",
-    "POST",
-    "Methods that get a token. Vendors' page snippets use GET; POST alone is stricter.",
-);
-/// Required header.
-pub const TOKEN_REQUIRE_HEADER: Var = Var::new(
-    "TOKEN_REQUIRE_HEADER",
-    "",
-    "X-Requested-By: countersign",
-    "A header (`Name`, or `Name: value`) that a page must send, which no form or image can. The browser module sends X-Requested-By: countersign.",
-);
-
-/// Other paths for a widget.
-pub const TOKEN_ALIASES: Var = Var::new(
-    "TOKEN_ALIASES",
-    "",
-    "/chatBot=clinic",
-    "Further paths that answer with a widget's bare token, as /path=widget: for vendor pages that ask there and read the body as the token.",
-);
+crate::settings! {
+    pub vars VARS {
+        TOKEN_METHODS("GET,POST", "POST"),
+            "Methods that get a token. Vendors' page snippets use GET; POST alone is stricter.";
+        TOKEN_REQUIRE_HEADER("", "X-Requested-By: countersign"),
+            "A header (`Name`, or `Name: value`) that a page must send, which no form or image can. The browser module sends X-Requested-By: countersign.";
+        TOKEN_ALIASES("", "/chatBot=clinic"),
+            "Further paths that answer with a widget's bare token, as /path=widget: for vendor pages that ask there and read the body as the token.";
+    }
+}
 
 /// How a page must ask.
 #[derive(Debug, Clone)]
@@ -66,9 +54,6 @@ impl std::str::FromStr for Alias {
 }
 
 impl TokenRules {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&TOKEN_METHODS, &TOKEN_REQUIRE_HEADER, &TOKEN_ALIASES];
-
     /// Reads the methods and the header.
     pub fn read(env: &mut Env) -> Self {
         let methods: Vec<String> = env.list(&TOKEN_METHODS);
@@ -81,7 +66,7 @@ impl TokenRules {
     }
 
     /// Names aliases of widgets that do not exist.
-    pub fn check_aliases(&self, env: &mut Env, widgets: &[Widget]) {
+    pub fn check_aliases(&self, env: &mut Env, widgets: &[Settings]) {
         for alias in self.aliases.iter().filter(|alias| !widgets.iter().any(|widget| widget.name == alias.widget)) {
             env.mistake_in(&TOKEN_ALIASES, &format!("there is no widget `{}`", alias.widget));
         }

@@ -1,5 +1,6 @@
 //! The browser module as pages load it: `/countersign.js` (an ES module), `/countersign.classic.js` (the same with a global),
-//! `/countersign.d.ts` (its types), and both scripts again at addresses that name their content.
+//! `/countersign.d.ts` (its types), `/adapters/NAME.js` (what a vendor's widget needs besides, by the preset's name), and all scripts
+//! again at addresses that name their content.
 //!
 //! The module is one source file. What is served leaves out its comments and indentation, by the rule its last lines
 //! state; nothing is built, so what a reviewer reads in the repository is what runs in the page.
@@ -10,9 +11,8 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 use axum::body::Body;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
@@ -23,6 +23,31 @@ use crate::net::field::trim_str;
 
 const SOURCE: &str = include_str!("../browser/countersign.js");
 const TYPES: &str = include_str!("../browser/countersign.d.ts");
+
+macro_rules! adapter {
+    ($name:literal) => {
+        (concat!("adapters/", $name, ".js"), include_str!(concat!("../browser/adapters/", $name, ".js")))
+    };
+}
+
+/// Adapters that a page loads when it has that widget: the address and the source.
+const ADAPTERS: &[(&str, &str)] = &[
+    adapter!("chatwoot"),
+    adapter!("cometchat"),
+    adapter!("crisp"),
+    adapter!("dynamics-365"),
+    adapter!("featurebase"),
+    adapter!("front"),
+    adapter!("gleap"),
+    adapter!("help-scout"),
+    adapter!("hubspot"),
+    adapter!("intercom"),
+    adapter!("kustomer"),
+    adapter!("salesforce"),
+    adapter!("sunshine"),
+    adapter!("tawk"),
+    adapter!("zendesk-messaging"),
+];
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// A plain address may show another release tomorrow; one that names its content never does.
@@ -46,10 +71,10 @@ pub struct Script {
 impl Script {
     fn new(name: &'static str, media: &'static str, text: String) -> Self {
         let digest = digest::digest(&digest::SHA384, text.as_bytes());
-        let hash = hex::encode(digest.as_ref().get(..8).unwrap_or_default());
+        let hash = HEXLOWER.encode(digest.as_ref().get(..8).unwrap_or_default().as_ref());
         let versioned = name.strip_suffix(".js").map(|stem| format!("{stem}-{hash}.js"));
         let etag = HeaderValue::from_str(&format!("\"{hash}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-        let integrity = format!("sha384-{}", STANDARD.encode(digest));
+        let integrity = format!("sha384-{}", BASE64.encode(digest.as_ref()));
         Self { name, versioned, integrity, text: text.into(), media: HeaderValue::from_static(media), etag }
     }
 
@@ -79,15 +104,25 @@ fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     tags.any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes())
 }
 
-/// The module, the classic script and the types.
-pub static SCRIPTS: LazyLock<[Script; 3]> = LazyLock::new(|| {
+/// The module, the classic script, the types, and the adapters.
+pub static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
     const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-    [
+    let core = [
         Script::new("countersign.js", JAVASCRIPT, as_module(SOURCE)),
         Script::new("countersign.classic.js", JAVASCRIPT, as_classic(SOURCE)),
         Script::new("countersign.d.ts", "application/typescript; charset=utf-8", TYPES.to_owned()),
-    ]
+    ];
+    let adapters = ADAPTERS.iter().map(|(name, source)| Script::new(name, JAVASCRIPT, as_module(source)));
+    core.into_iter().chain(adapters).collect()
 });
+
+/// Where the adapter of a preset's widget is, below the mount; `None` when the preset has none of its own.
+#[must_use]
+pub fn adapter(preset: &str) -> Option<&'static str> {
+    let is_its =
+        |address: &str| address.strip_prefix("adapters/").and_then(|name| name.strip_suffix(".js")) == Some(preset);
+    ADAPTERS.iter().map(|(address, _)| *address).find(|address| is_its(address))
+}
 
 /// Answers with one of [`SCRIPTS`], asked for by its plain address or by the one that names its content.
 #[must_use]

@@ -4,13 +4,12 @@
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
-use http::request::Parts as Head;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::headers::{JSON, private};
 use super::problem::Problem;
-use super::state::Snapshot;
+use super::token::session_of;
 use crate::base::clock::UnixTime;
 use crate::issuance::Refusal;
 use crate::session::Session;
@@ -20,19 +19,14 @@ use crate::session::Session;
 pub async fn answer(call: &Call<'_>, request: Request) -> Response {
     let (head, _body) = request.into_parts();
     let say = |session: Option<&Session>| private(StatusCode::OK, JSON, told(call, session).to_string());
-    match find(call.snapshot, &head).await {
+    match session_of(call, call.snapshot.widgets.origins(), &head).await {
         Ok(session) => say(Some(&session)),
         Err(Problem::Refused(Refusal::LoginRequired(_))) => say(None),
         Err(problem) => {
-            call.state.metrics.refused("", problem.code(), problem.reason());
+            call.refused("", "", &problem);
             problem.response()
         }
     }
-}
-
-async fn find(snapshot: &Snapshot, head: &Head) -> Result<Session, Problem> {
-    snapshot.origins.admit(snapshot.widgets.origins(), &head.headers).map_err(Problem::Origin)?;
-    snapshot.issuer.session(head).await.map_err(Problem::Refused)
 }
 
 /// With where our own login is, if there is one; what the host's own is, the page knows.

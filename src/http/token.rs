@@ -1,8 +1,6 @@
 //! `GET, POST /token` and `/token/{widget}`: the one answer that carries a token's text.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
@@ -19,13 +17,13 @@ use super::headers::{JSON, private};
 use super::input;
 use super::origin::has_fetch_metadata;
 use super::problem::Problem;
-use super::state::AppState;
 use crate::connector::ticket::Ticket;
-use crate::issuance::{Issued, Shape};
+use crate::issuance::{Issued, Refusal, Shape};
 use crate::net::field::media_type;
 use crate::observe::audit::Record;
 use crate::session::Session;
-use crate::widget::Widget;
+use crate::session::nobody::Nobody;
+use crate::widget::{Listed, Widget};
 
 /// The media type of a bare token (RFC 7519 section 10.3.1).
 const JWT: HeaderValue = HeaderValue::from_static("application/jwt");
@@ -46,8 +44,8 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, bare: bool, request: Reque
         ..call.record(&widget.name, "issued", "")
     };
     match result {
-        Ok(issued) => granted(call.state, widget, &issued, shape(bare, &head.headers), record).await,
-        Err(problem) => denied(call.state, widget, &problem, record),
+        Ok(issued) => granted(call, widget, &issued, shape(bare, &head.headers), record).await,
+        Err(problem) => denied(call, widget, &problem, record),
     }
 }
 
@@ -55,13 +53,10 @@ pub async fn answer(call: &Call<'_>, widget: &Widget, bare: bool, request: Reque
 type Decision = (Option<Session>, Result<Issued, Problem>);
 
 async fn decide(call: &Call<'_>, widget: &Widget, head: &Head) -> Decision {
-    if let Err(problem) = may_ask(call, widget, head, BODY_MAX) {
-        return (None, Err(problem));
-    }
     let (state, issuer) = (call.state, &call.snapshot.issuer);
-    let session = match issuer.session(head).await {
+    let session = match asker(call, widget, head, BODY_MAX).await {
         Ok(session) => session,
-        Err(refusal) => return (None, Err(Problem::Refused(refusal))),
+        Err(problem) => return (None, Err(problem)),
     };
     if let Err(wait) = state.limiter.take(&widget.name, session.identity.subject.as_str()) {
         return (Some(session), Err(Problem::RateLimited(wait)));
@@ -74,26 +69,45 @@ async fn decide(call: &Call<'_>, widget: &Widget, head: &Head) -> Decision {
     (Some(session), result)
 }
 
-/// What every request must meet before its session is looked at: the body, the header, and the page.
-pub(super) fn may_ask(call: &Call<'_>, widget: &Widget, head: &Head, body_max: usize) -> Result<(), Problem> {
+/// Whose session a request is of, once it meets what every request must: the body, the header, and the page.
+pub(super) async fn asker(call: &Call<'_>, widget: &Widget, head: &Head, body_max: usize) -> Result<Session, Problem> {
     call.snapshot.token.check(head, body_max)?;
     if !has_fetch_metadata(&head.headers) {
         call.state.metrics.fetch_metadata_absent.inc();
     }
-    call.snapshot.origins.admit(&widget.origins, &head.headers).map(|_| ()).map_err(Problem::Origin)
+    session_of(call, &widget.origins, head).await
+}
+
+/// The session of a request, for who may ask about it.
+pub(super) async fn session_of(call: &Call<'_>, others: &[Listed], head: &Head) -> Result<Session, Problem> {
+    let origin = call.snapshot.origins.admit(others, &head.headers).map_err(Problem::Origin)?;
+    let began = call.state.clock.monotonic();
+    let session = call.snapshot.issuer.session(head).await.map_err(Problem::Refused)?;
+    call.state.metrics.source_took(session.source, call.state.clock.monotonic().saturating_sub(began));
+    origin.check(&session).map_err(Problem::Origin)?;
+    if let Some(revocations) = &call.snapshot.revocations
+        && revocations.end(&session).await.map_err(|down| Problem::StoreDown(down.reason()))?
+    {
+        return Err(Problem::Refused(Refusal::LoginRequired(Nobody::Revoked)));
+    }
+    Ok(session)
 }
 
 async fn granted(
-    state: &AppState,
+    call: &Call<'_>,
     widget: &Widget,
     issued: &Issued,
     bare: Option<HeaderValue>,
     record: Record<'_>,
 ) -> Response {
+    let state = call.state;
     let token_id = issued.id.as_deref().unwrap_or_default();
-    let granted = Record { token_id, expires_at: issued.expires_at.0, ..record };
+    let hash = if token_id.is_empty() { state.audit.token_hash(issued.proof.reveal()) } else { String::new() };
+    let expires_at = issued.expires_at.0;
+    let key_id = widget.mechanism.key_id(issued.expires_at.minus(issued.expires_in));
+    let granted = Record { token_id, token_hash: &hash, key_id, expires_at, ..record };
     if state.audit.recorded(&granted).await.is_err() {
-        return denied(state, widget, &Problem::Unrecorded, record);
+        return denied(call, widget, &Problem::Unrecorded, record);
     }
     state.metrics.issued(&widget.name, record.source);
     match bare {
@@ -102,10 +116,10 @@ async fn granted(
     }
 }
 
-fn denied(state: &AppState, widget: &Widget, problem: &Problem, record: Record<'_>) -> Response {
+fn denied(call: &Call<'_>, widget: &Widget, problem: &Problem, record: Record<'_>) -> Response {
     let (code, reason) = (problem.code(), problem.reason());
-    state.metrics.refused(&widget.name, code, reason);
-    state.audit.record(&Record { outcome: code, reason, ..record });
+    call.refused(&widget.name, record.source, problem);
+    call.state.audit.record(&Record { outcome: code, reason, ..record });
     if code == "misconfigured" {
         tracing::error!(request = record.request_id, widget = %widget.name, reason, "a token could not be made");
     }
@@ -127,10 +141,11 @@ fn exact(widget: &Widget, issued: &Issued) -> String {
     Value::Object(members).to_string()
 }
 
-/// A text inside a JSON string. A signed token needs no escapes; what a vendor's server or an operator's constant holds may.
+/// A text inside a JSON string. A signed token needs no escapes (RFC 8259 section 7); what a vendor's server or an operator's
+/// constant holds may.
 fn escaped(text: &str) -> Cow<'_, str> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    if text.bytes().all(plain) {
+    let special = |byte: u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         return Cow::Borrowed(text);
     }
     let quoted = Value::from(text).to_string();
@@ -141,23 +156,21 @@ fn escaped(text: &str) -> Cow<'_, str> {
 /// another's making and the claims beside need escaping.
 fn json(widget: &Widget, issued: &Issued) -> String {
     let token = escaped(issued.proof.reveal());
-    let seconds = |span: Duration| span.as_secs();
     let mut out = String::with_capacity(token.len() + 160);
-    let written = write!(
-        out,
-        r#"{{"{}":"{token}","expires_at":{},"expires_in":{},"refresh_in":{},"widget":"{}""#,
-        widget.token_field,
-        issued.expires_at.0,
-        seconds(issued.expires_in),
-        seconds(issued.refresh_in),
-        widget.name,
-    );
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    out.extend(["{\"", &widget.token_field, "\":\"", &token, "\""]);
+    let times = [
+        (",\"expires_at\":", issued.expires_at.0),
+        (",\"expires_in\":", issued.expires_in.as_secs()),
+        (",\"refresh_in\":", issued.refresh_in.as_secs()),
+    ];
+    for (name, value) in times {
+        out.extend([name, itoa::Buffer::new().format(value)]);
+    }
+    out.extend([",\"widget\":\"", &widget.name, "\""]);
     if let Some(ticket) = &issued.ticket {
         out.push(',');
         out.push_str(members(&serde_json::to_string(&ticket_fields(ticket)).unwrap_or_default()));
-        let renewing = write!(out, r#","connector_expires_in":{}"#, seconds(ticket.expires_in));
-        debug_assert!(renewing.is_ok(), "writing to a String does not fail");
+        out.extend([",\"connector_expires_in\":", itoa::Buffer::new().format(ticket.expires_in.as_secs())]);
     }
     if !issued.beside.is_empty() {
         out.push(',');
@@ -173,7 +186,7 @@ fn members(object: &str) -> &str {
 }
 
 /// What the vendor gave us, as the page's client needs it. The domain is always there: a token is good in its own region
-/// only (facts R10).
+/// only.
 #[derive(Serialize)]
 pub(super) struct TicketFields<'a> {
     #[serde(rename = "connectorToken")]

@@ -1,5 +1,8 @@
 //! The one decision: who may have which token. No HTTP status and no environment in here.
 
+pub mod introspection;
+pub mod revocation;
+pub mod vendor_revocation;
 pub mod verifier;
 
 use std::collections::BTreeMap;
@@ -11,9 +14,9 @@ use serde_json::{Map, Value};
 
 use crate::base::clock::{Clock, UnixTime};
 use crate::claims::{Claims, Incomplete, Missing, PageInput, Scope, Stamp};
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::connector::ticket::Ticket;
-use crate::connector::{Connector, ConnectorFault, RefreshFault, TicketAsk};
+use crate::connector::{self, Connector, ConnectorFault, RefreshFault, TicketAsk};
 use crate::jose::digest::Ambiguous;
 use crate::jose::keyring::Keyring;
 use crate::jose::signer::Proof;
@@ -23,15 +26,15 @@ use crate::sources::Chain;
 use crate::widget::exchange::Plan;
 use crate::widget::mechanism::{DigestKey, Mechanism};
 use crate::widget::policy::Denied;
-use crate::widget::{Listed, Widget};
+use crate::widget::vars::WIDGET_MAX_TOKEN_BYTES;
+use crate::widget::{Listed, Settings, Widget};
 
-/// How far tokens are back-dated.
-pub const CLOCK_SKEW: Var = Var::new(
-    "CLOCK_SKEW",
-    "5s",
-    "30s",
-    "How far `iat` and `nbf` are back-dated against verifiers whose clock runs behind ours, at most 120s.",
-);
+crate::settings! {
+    pub vars VARS {
+        CLOCK_SKEW("5s", "30s"),
+            "How far `iat` and `nbf` are back-dated against verifiers whose clock runs behind ours, at most 120s.";
+    }
+}
 
 /// Makes tokens for visitors the sources vouch for.
 #[derive(Debug)]
@@ -119,9 +122,6 @@ impl Refusal {
 }
 
 impl Issuer {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&CLOCK_SKEW];
-
     /// Reads how far tokens are back-dated.
     pub fn read_skew(env: &mut Env) -> Duration {
         env.duration_within(&CLOCK_SKEW, Duration::ZERO, Duration::from_mins(2)).unwrap_or_default()
@@ -146,8 +146,12 @@ impl Issuer {
     pub async fn session(&self, request: &Parts) -> Result<Session, Refusal> {
         let found = self.chain.authenticate(request).await.map_err(unavailable)?;
         let session = found.map_err(Refusal::LoginRequired)?;
-        let is_live = session.is_live(self.clock.now());
-        is_live.then_some(session).ok_or(Refusal::LoginRequired(Nobody::Expired))
+        if session.is_live(self.clock.now()) {
+            return Ok(session);
+        }
+        let nobody = Nobody::Expired;
+        tracing::info!(source = session.source, reason = nobody.reason(), "nobody: {nobody}");
+        Err(Refusal::LoginRequired(nobody))
     }
 
     /// Makes a token of `widget` for the visitor of this session.
@@ -159,9 +163,11 @@ impl Issuer {
         let issued = match &widget.mechanism {
             Mechanism::Token(keyring) => self.sign(widget, keyring, session, page).await,
             Mechanism::Digest(key) => self.digest(widget, key, session, page),
-            Mechanism::Exchange(plan) => self.exchange(widget, plan, session, page).await,
+            Mechanism::Exchange(plan) => Box::pin(self.exchange(widget, plan, session, page)).await,
         }?;
-        if issued.proof.size() > widget.token_max {
+        let (size, limit) = (issued.proof.size(), widget.token_max);
+        if size > limit {
+            tracing::error!(widget = %widget.name, setting = WIDGET_MAX_TOKEN_BYTES.name, size, limit, "a token is too large: take claims such as groups out, or raise the limit as far as the vendor does");
             return Err(Refusal::Misconfigured("token_too_large"));
         }
         Ok(issued)
@@ -187,16 +193,23 @@ impl Issuer {
             None => None,
         };
         let claims = fill(widget, session, &user_id, ticket.as_ref(), page, &stamp)?;
-        let proof = keyring.signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
+        let proof = keyring.at(stamp.now).signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
         // A page must not begin with a token of which one half has ended.
         let expires_in = ticket.as_ref().map_or(stamp.expires_in, |t| stamp.expires_in.min(t.expires_in));
         let beside = beside(widget, &claims);
         Ok(Issued { ticket, ..issued(proof, stamp, expires_in, beside, Shape::Full) })
     }
 
-    fn digest(&self, widget: &Widget, key: &DigestKey, session: &Session, page: &PageInput) -> Result<Issued, Refusal> {
+    fn digest(
+        &self,
+        widget: &Settings,
+        key: &DigestKey,
+        session: &Session,
+        page: &PageInput,
+    ) -> Result<Issued, Refusal> {
         let stamp = self.stamp(widget, session, self.clock.now())?;
         let members = fill(widget, session, &widget.subject(session), None, page, &stamp)?.map();
+        let key = key.at(stamp.now);
         let proof = key.signer.sign(&members).map_err(ambiguous)?;
         let format = key.signer.format();
         let shape = if format.exact { Shape::Exact } else { Shape::Full };
@@ -216,7 +229,8 @@ impl Issuer {
         let scope = scope(widget, session, &user_id, None, page);
         let members = widget.template.fill(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
         let requests = plan.requests(&scope, &stamp).map_err(Refusal::IdentityIncomplete)?;
-        let exchanged = plan.exchange.token(&visitor(session), &requests).await.map_err(Refusal::NoTicket)?;
+        let exchange = widget.exchange.as_ref().ok_or(Refusal::Misconfigured("no_exchange"))?;
+        let exchanged = exchange.token(&visitor(session), &requests).await.map_err(Refusal::NoTicket)?;
         let stamp = self.stamp(widget, session, self.clock.now())?;
         let expires_in = exchanged.left(stamp.now).map_or(stamp.expires_in, |left| left.min(stamp.expires_in));
         let mut beside = members.map();
@@ -247,10 +261,10 @@ impl Issuer {
     ///
     /// # Errors
     /// As [`Issuer::issue_to`].
-    pub fn preview(&self, widget: &Widget, session: &Session, page: &PageInput) -> Result<Claims, Refusal> {
+    pub fn preview(&self, widget: &Settings, session: &Session, page: &PageInput) -> Result<Claims, Refusal> {
         let now = self.clock.now();
         permit(widget, session, now)?;
-        let stand_in = widget.connector.as_ref().map(|_| Ticket::stand_in());
+        let stand_in = widget.connection.as_ref().map(connector::Settings::sample);
         fill(widget, session, &widget.subject(session), stand_in.as_ref(), page, &self.stamp(widget, session, now)?)
     }
 
@@ -265,7 +279,7 @@ impl Issuer {
         connector.ticket(&ask).await.map_err(Refusal::NoTicket)
     }
 
-    fn stamp(&self, widget: &Widget, session: &Session, now: UnixTime) -> Result<Stamp, Refusal> {
+    fn stamp(&self, widget: &Settings, session: &Session, now: UnixTime) -> Result<Stamp, Refusal> {
         let stamp = Stamp::new(now, widget.lifetime, self.skew, session.expires_at);
         let span_max = widget.profile.span_max.unwrap_or(Duration::MAX);
         stamp.and_then(|stamp| stamp.within(span_max)).ok_or(Refusal::LoginRequired(Nobody::Expired))
@@ -299,12 +313,12 @@ fn unavailable(outage: Outage) -> Refusal {
     if outage.misfit.is_some() { Refusal::Misconfigured(outage.reason) } else { Refusal::Unavailable(outage) }
 }
 
-fn permit(widget: &Widget, session: &Session, now: UnixTime) -> Result<(), Refusal> {
+fn permit(widget: &Settings, session: &Session, now: UnixTime) -> Result<(), Refusal> {
     widget.policy.check(session, now).map_err(Refusal::Forbidden)
 }
 
 fn fill(
-    widget: &Widget,
+    widget: &Settings,
     session: &Session,
     subject: &str,
     ticket: Option<&Ticket>,
@@ -315,7 +329,7 @@ fn fill(
 }
 
 fn scope<'a>(
-    widget: &'a Widget,
+    widget: &'a Settings,
     session: &'a Session,
     subject: &'a str,
     ticket: Option<&'a Ticket>,
@@ -324,7 +338,7 @@ fn scope<'a>(
     Scope { session, subject, widget: &widget.name, ticket, agent: widget.is_agent(session), page }
 }
 
-fn beside(widget: &Widget, claims: &Claims) -> Map<String, Value> {
+fn beside(widget: &Settings, claims: &Claims) -> Map<String, Value> {
     let named = widget.beside.iter().filter_map(|name| Some((name.clone(), claims.get(name)?.clone())));
     named.collect()
 }

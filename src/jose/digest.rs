@@ -7,8 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER};
 use secrecy::SecretSlice;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -195,8 +194,8 @@ impl DigestSigner {
         let text = self.format.text(members)?;
         let prefix: String = self.format.prefix.iter().filter_map(|part| part.text(members)).collect();
         let write = |tag: &[u8]| match self.format.output {
-            Output::Hex => prefix + &hex::encode(tag),
-            Output::Base64 => prefix + &STANDARD.encode(tag),
+            Output::Hex => prefix + &HEXLOWER.encode(tag.as_ref()),
+            Output::Base64 => prefix + &BASE64.encode(tag.as_ref()),
         };
         Ok(self.key.proof(text.as_bytes(), write))
     }

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::base::clock::Clock;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::discovery::{Provider, read_set};
-use crate::jose::jwks::key::{Algorithm, Key, KeySet, NoMatch};
+use crate::jose::jwks::key::{Key, KeySet, NoMatch};
 use crate::jose::jwks::per_kid::PerKid;
 use crate::jose::jwks::remote::{Remote, Unavailable};
 use crate::net::outbound::Outbound;
@@ -107,8 +108,9 @@ impl Keys {
             Place::Set(remote) => remote.clone(),
             Place::Discovered(provider) => provider.keys().await?,
         };
+        let since = remote.moment();
         match remote.get().await?.find(id, algorithm) {
-            Err(NoMatch::Unknown) => Ok(remote.again().await?.find(id, algorithm)?),
+            Err(NoMatch::Unknown) => Ok(remote.again(id.unwrap_or_default(), since).await?.find(id, algorithm)?),
             found => Ok(found?),
         }
     }

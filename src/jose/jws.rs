@@ -5,6 +5,7 @@
 //! requirements. Until the signature holds, nothing in a token causes a call to anybody but the configured key server.
 
 pub mod compact;
+pub mod examine;
 pub mod rejected;
 pub mod rules;
 pub mod times;

@@ -3,95 +3,60 @@
 //! Reading a key is where its encoding, its strength and its fitness for the algorithm are checked, so that a weak or
 //! mistyped secret stops the start and never a request.
 
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::Jwk;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::{Value, json};
 
+use crate::base::clock::UnixTime;
+use crate::base::moment;
 use crate::base::secret::{Encoding, fingerprint};
 use crate::config::env::{Env, Var};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::key::{Key, KeySet};
 use crate::jose::pem;
-use crate::jose::signer::{Algorithm, HeaderOptions, Signer};
+use crate::jose::signer::{HeaderOptions, Signer};
 
-/// The shared secret of a symmetric algorithm.
-pub const SECRET: Var = Var::secret(
-    "WIDGET_SECRET",
-    "The secret shared with the chat vendor (HS256, HS384, HS512), as the vendor's console shows it.",
-);
-/// The healthcare agent's secret, under the names its documents have given it.
-pub const APP_SECRET: Var = Var::secret(
-    "WIDGET_APP_SECRET",
-    "`healthcare-agent`: the service's app_secret, as its Integration > Secrets page shows it.",
-)
-.or(&["APP_SECRET", "AUTH_JWT_SECRET", "END_USER_AUTH_JWT_SECRET"]);
-/// How the secret's text becomes key bytes.
-pub const SECRET_ENCODING: Var = Var::new(
-    "WIDGET_SECRET_ENCODING",
-    "",
-    "base64url",
-    "How the secret's text becomes key bytes: utf8, base64, base64url, hex. Each preset knows its vendor's; `custom` and `userinfo` default to utf8.",
-);
-/// The private key of an asymmetric algorithm.
-pub const PRIVATE_KEY: Var = Var::secret(
-    "WIDGET_PRIVATE_KEY",
-    "PEM private key for RS*, PS*, ES* and EdDSA. Best given as WIDGET_PRIVATE_KEY_FILE.",
-);
-/// The private key that will sign next.
-pub const PRIVATE_KEY_NEXT: Var = Var::secret(
-    "WIDGET_PRIVATE_KEY_NEXT",
-    "PEM private key that will sign after the next rotation: published in the key set, never used to sign.",
-)
-.after("WIDGET_PRIVATE_KEY");
-/// The private key that signed before.
-pub const PRIVATE_KEY_PREVIOUS: Var = Var::secret(
-    "WIDGET_PRIVATE_KEY_PREVIOUS",
-    "PEM private key that signed before the last rotation: stays published until its last token has ended.",
-)
-.after("WIDGET_PRIVATE_KEY");
-/// The algorithm.
-pub const ALGORITHM: Var = Var::new(
-    "WIDGET_ALGORITHM",
-    "",
-    "ES256",
-    "Signature algorithm, where the preset leaves a choice: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, ES256, ES384, EdDSA.",
-);
-/// A key id for the JOSE header.
-pub const KEY_ID: Var = Var::new(
-    "WIDGET_KEY_ID",
-    "",
-    "app_5f1c",
-    "`kid` in the token's header, where the vendor names its secrets. Asymmetric keys carry their RFC 7638 thumbprint unless this is set.",
-);
-/// The next key's id.
-pub const KEY_ID_NEXT: Var = Var::new(
-    "WIDGET_KEY_ID_NEXT",
-    "",
-    "app_60aa",
-    "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_NEXT will have when it signs; its RFC 7638 thumbprint when not set.",
-);
-/// The previous key's id.
-pub const KEY_ID_PREVIOUS: Var = Var::new(
-    "WIDGET_KEY_ID_PREVIOUS",
-    "",
-    "app_4b90",
-    "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_PREVIOUS had when it signed; its RFC 7638 thumbprint when not set.",
-);
-/// Accept a short secret.
-pub const ALLOW_WEAK: Var = Var::new(
-    "WIDGET_ALLOW_WEAK_SECRET",
-    "false",
-    "true",
-    "Accept a secret shorter than RFC 7518 section 3.2 asks for, because the vendor issues no longer one.",
-);
+crate::settings! {
+    pub vars VARS {
+        WIDGET_SECRET(secret),
+            "The secret shared with the chat vendor (HS256, HS384, HS512), as the vendor's console shows it.";
+        WIDGET_SECRET_NEXT(secret; after("WIDGET_SECRET")),
+            "The secret that signs from WIDGET_SECRET_NEXT_AT on, without a reload: for vendors that know one secret, which changes at one moment.";
+        WIDGET_SECRET_NEXT_AT("", "2026-12-01T03:00:00Z"; after("WIDGET_SECRET")),
+            "When WIDGET_SECRET_NEXT takes over (activates_at): RFC 3339, or seconds since 1970. The moment at which the vendor's console is switched.";
+        WIDGET_APP_SECRET(secret; or(&["APP_SECRET", "AUTH_JWT_SECRET", "END_USER_AUTH_JWT_SECRET"])),
+            "`healthcare-agent`: the service's app_secret, as its Integration > Secrets page shows it.";
+        WIDGET_SECRET_ENCODING("", "base64url"),
+            "How the secret's text becomes key bytes: utf8, base64, base64url, hex. Each preset knows its vendor's; `custom` and `userinfo` default to utf8.";
+        WIDGET_PRIVATE_KEY(secret),
+            "PEM private key for RS*, PS*, ES* and EdDSA. Best given as WIDGET_PRIVATE_KEY_FILE.";
+        WIDGET_PRIVATE_KEY_NEXT(secret; after("WIDGET_PRIVATE_KEY")),
+            "PEM private key that will sign after the next rotation: published in the key set, never used to sign.";
+        WIDGET_PRIVATE_KEY_PREVIOUS(secret; after("WIDGET_PRIVATE_KEY")),
+            "PEM private key that signed before the last rotation: stays published until its last token has ended.";
+        WIDGET_ALGORITHM("", "ES256"),
+            "Signature algorithm, where the preset leaves a choice: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, ES256, ES384, EdDSA.";
+        WIDGET_KEY_ID("", "app_5f1c"),
+            "`kid` in the token's header, where the vendor names its secrets. Asymmetric keys carry their RFC 7638 thumbprint unless this is set.";
+        WIDGET_KEY_ID_NEXT("", "app_60aa"; after("WIDGET_KEY_ID")),
+            "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_NEXT will have when it signs; its RFC 7638 thumbprint when not set.";
+        WIDGET_KEY_ID_PREVIOUS("", "app_4b90"; after("WIDGET_KEY_ID")),
+            "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_PREVIOUS had when it signed; its RFC 7638 thumbprint when not set.";
+        WIDGET_ALLOW_WEAK_SECRET("false", "true"),
+            "Accept a secret shorter than RFC 7518 section 3.2 asks for, because the vendor issues no longer one.";
+    }
+}
 
 /// The keys of one widget.
 #[derive(Debug)]
 pub struct Keyring {
     /// The key that signs.
     pub signer: Signer,
+    key_id: String,
     /// What a verifier of this widget's tokens checks with. For shared secrets this can also sign: it never leaves.
-    checker: DecodingKey,
-    published: Vec<Value>,
+    checker: KeySet,
+    published: Vec<Published>,
+    /// What takes over, and when.
+    next: Option<(UnixTime, Box<Self>)>,
     /// Names the signing key in `check` and in the console.
     pub fingerprint: String,
 }
@@ -111,15 +76,15 @@ pub struct KeyPolicy<'a> {
 
 /// Reads a secret shared with the vendor as key bytes; `None` after naming what is wrong.
 pub fn read_secret(env: &mut Env, policy: KeyPolicy<'_>, what: &str, least: usize) -> Option<SecretSlice<u8>> {
-    let encoding = env.parse(&SECRET_ENCODING).unwrap_or(policy.encoding);
-    let allow_weak = env.flag(&ALLOW_WEAK);
+    let encoding = env.parse(&WIDGET_SECRET_ENCODING).unwrap_or(policy.encoding);
+    let allow_weak = env.flag(&WIDGET_ALLOW_WEAK_SECRET);
     if !env.is_set(policy.secret) {
         env.mistake_in(policy.secret, &format!("is required: the secret shared with the vendor ({what}, {encoding})"));
     }
     let text = env.secret(policy.secret)?;
     let name = env.name_of(policy.secret);
     let Ok(bytes) = encoding.decode(&text).map_err(|problem| {
-        let setting = env.name_of(&SECRET_ENCODING);
+        let setting = env.name_of(&WIDGET_SECRET_ENCODING);
         let hint = other_alphabet(encoding, &text).map_or_else(
             || format!("the preset expects it so, {setting} changes that"),
             |other| format!("it is {other}; if the vendor's console writes it so, set {setting}={other}"),
@@ -133,26 +98,37 @@ pub fn read_secret(env: &mut Env, policy: KeyPolicy<'_>, what: &str, least: usiz
     Some(bytes)
 }
 
-impl Keyring {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[
-        &SECRET,
-        &APP_SECRET,
-        &SECRET_ENCODING,
-        &PRIVATE_KEY,
-        &PRIVATE_KEY_NEXT,
-        &PRIVATE_KEY_PREVIOUS,
-        &ALGORITHM,
-        &KEY_ID,
-        &KEY_ID_NEXT,
-        &KEY_ID_PREVIOUS,
-        &ALLOW_WEAK,
-    ];
+/// Reads the secret that takes over, and when it does; nothing when there is none, or after naming what is wrong.
+pub fn read_next(
+    env: &mut Env,
+    policy: KeyPolicy<'_>,
+    what: &str,
+    least: usize,
+) -> Option<(UnixTime, SecretSlice<u8>)> {
+    let at = env.text(&WIDGET_SECRET_NEXT_AT).filter(|text| !text.is_empty());
+    // Its file may be named long before there is anything in it.
+    if env.secret(&WIDGET_SECRET_NEXT).is_none() {
+        if at.is_some() && !env.is_set(&WIDGET_SECRET_NEXT) {
+            env.mistake_in(&WIDGET_SECRET_NEXT_AT, "is set without WIDGET_SECRET_NEXT");
+        }
+        return None;
+    }
+    let Some(at) = at else {
+        let why = "is required with WIDGET_SECRET_NEXT: the vendor knows one secret at a time, so when it changes must be said";
+        env.mistake_in(&WIDGET_SECRET_NEXT_AT, why);
+        return None;
+    };
+    let read = moment::read_text(&at);
+    let at = read.map_err(|problem| env.mistake_in(&WIDGET_SECRET_NEXT_AT, &format!("is no time: {problem}"))).ok()?;
+    let bytes = read_secret(env, KeyPolicy { secret: &WIDGET_SECRET_NEXT, ..policy }, what, least)?;
+    Some((at, bytes))
+}
 
+impl Keyring {
     /// Reads the keys of the widget being read; `None` after naming what is wrong.
     pub fn read(env: &mut Env, policy: KeyPolicy<'_>, options: &HeaderOptions) -> Option<Self> {
         let algorithm = read_algorithm(env, policy.algorithms)?;
-        let options = HeaderOptions { kid: env.text(&KEY_ID), ..options.clone() };
+        let options = HeaderOptions { kid: env.text(&WIDGET_KEY_ID), ..options.clone() };
         if algorithm.is_symmetric() {
             Self::shared(env, policy, algorithm, &options)
         } else {
@@ -160,75 +136,154 @@ impl Keyring {
         }
     }
 
+    /// The keys in force at this time.
+    #[must_use]
+    pub fn at(&self, now: UnixTime) -> &Self {
+        self.next.as_ref().filter(|(at, _)| now >= *at).map_or(self, |(_, next)| next)
+    }
+
+    /// What takes over some day.
+    #[must_use]
+    pub fn next(&self) -> Option<&Self> {
+        self.next.as_ref().map(|(_, next)| &**next)
+    }
+
+    /// When that is.
+    #[must_use]
+    pub fn takes_over(&self) -> Option<UnixTime> {
+        self.next.as_ref().map(|(at, _)| *at)
+    }
+
+    /// `kid` in the tokens' headers, or the fingerprint where they have none.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
     /// The public keys a verifier should know: active, next, previous. Empty for shared secrets.
     #[must_use]
-    pub fn published(&self) -> &[Value] {
+    pub fn published(&self) -> &[Published] {
         &self.published
     }
 
-    /// The key to check this widget's own tokens with.
+    /// The keys to check this widget's own tokens with.
     #[must_use]
-    pub fn checker(&self) -> &DecodingKey {
+    pub fn checker(&self) -> &KeySet {
         &self.checker
     }
 
     fn shared(env: &mut Env, policy: KeyPolicy<'_>, algorithm: Algorithm, options: &HeaderOptions) -> Option<Self> {
-        if env.is_set(&PRIVATE_KEY) {
-            env.mistake_in(&PRIVATE_KEY, &format!("is set, but {algorithm} signs with a shared secret"));
+        if env.is_set(&WIDGET_PRIVATE_KEY) {
+            env.mistake_in(&WIDGET_PRIVATE_KEY, &format!("is set, but {algorithm} signs with a shared secret"));
         }
+        let next = read_next(env, policy, algorithm.name(), algorithm.least_secret_bytes());
+        let next_id = env.text(&WIDGET_KEY_ID_NEXT).or_else(|| options.kid.clone());
+        let next_options = HeaderOptions { kid: next_id, ..options.clone() };
+        let later = KeyPolicy { secret: &WIDGET_SECRET_NEXT, ..policy };
+        let next = next.and_then(|(at, bytes)| {
+            Some((at, Box::new(Self::of_secret(env, later, &bytes, algorithm, &next_options)?)))
+        });
         let bytes = read_secret(env, policy, algorithm.name(), algorithm.least_secret_bytes())?;
+        Some(Self { next, ..Self::of_secret(env, policy, &bytes, algorithm, options)? })
+    }
+
+    fn of_secret(
+        env: &mut Env,
+        policy: KeyPolicy<'_>,
+        bytes: &SecretSlice<u8>,
+        algorithm: Algorithm,
+        options: &HeaderOptions,
+    ) -> Option<Self> {
         let name = env.name_of(policy.secret);
-        let signer = Signer::new(algorithm, &bytes, options).map_err(|e| env.mistake(&name, &e.to_string())).ok()?;
-        let checker = DecodingKey::from_secret(bytes.expose_secret());
-        Some(Self { signer, checker, published: Vec::new(), fingerprint: fingerprint(bytes.expose_secret()) })
+        let signer = Signer::new(algorithm, bytes, options).map_err(|e| env.mistake(&name, &e.to_string())).ok()?;
+        let checker = KeySet::of(vec![Key::shared(bytes, algorithm)]);
+        let fingerprint = fingerprint(bytes.expose_secret());
+        env.show_key(policy.secret, &fingerprint);
+        let key_id = options.kid.clone().unwrap_or_else(|| fingerprint.clone());
+        Some(Self { signer, key_id, checker, published: Vec::new(), next: None, fingerprint })
     }
 
     fn pair(env: &mut Env, policy: KeyPolicy<'_>, algorithm: Algorithm, options: &HeaderOptions) -> Option<Self> {
         if env.is_set(policy.secret) {
             env.mistake_in(policy.secret, &format!("is set, but {algorithm} signs with WIDGET_PRIVATE_KEY"));
         }
-        if !env.is_set(&PRIVATE_KEY) {
-            let hint = format!("is required for {algorithm}; `countersign keygen --algorithm {algorithm}` makes one");
-            env.mistake_in(&PRIVATE_KEY, &hint);
+        if env.is_set(&WIDGET_SECRET_NEXT) {
+            env.mistake_in(&WIDGET_SECRET_NEXT, &format!("is set, but {algorithm} signs with WIDGET_PRIVATE_KEY"));
         }
-        let others = [(&PRIVATE_KEY_NEXT, &KEY_ID_NEXT), (&PRIVATE_KEY_PREVIOUS, &KEY_ID_PREVIOUS)];
+        if !env.is_set(&WIDGET_PRIVATE_KEY) {
+            let hint = format!("is required for {algorithm}; `countersign keygen --algorithm {algorithm}` makes one");
+            env.mistake_in(&WIDGET_PRIVATE_KEY, &hint);
+        }
+        let others =
+            [(&WIDGET_PRIVATE_KEY_NEXT, &WIDGET_KEY_ID_NEXT), (&WIDGET_PRIVATE_KEY_PREVIOUS, &WIDGET_KEY_ID_PREVIOUS)];
         let others = others.map(|(key, id)| read_published(env, key, id, algorithm, options));
-        let signer = read_pem(env, &PRIVATE_KEY, algorithm, options)?;
+        let signer = read_pem(env, &WIDGET_PRIVATE_KEY, algorithm, options)?;
         let public = signer.public_jwk().cloned()?;
-        let jwk: Jwk = serde_json::from_value(public.clone()).ok()?;
-        let checker = DecodingKey::from_jwk(&jwk).ok()?;
-        let mut published = vec![with_kid(public.clone(), options.kid.as_deref())];
+        let mut published = vec![Published::of(&signer, options.kid.as_deref())?];
         published.extend(others.into_iter().flatten());
         check_ids(env, &published);
+        // While keys change places by files, one of them may stand in two.
+        let published = distinct(published);
+        let checker = KeySet::of(published.iter().filter_map(|key| Key::from_jwk(&key.jwk)).collect());
         let fingerprint = fingerprint(public.to_string().as_bytes());
-        Some(Self { signer, checker, published, fingerprint })
+        env.show_key(&WIDGET_PRIVATE_KEY, &fingerprint);
+        let key_id = published.first().map_or(fingerprint.as_str(), Published::id).to_owned();
+        Some(Self { signer, key_id, checker, published, next: None, fingerprint })
     }
 }
 
 /// The JSON Web Key Set (RFC 7517 section 5) of all widgets' public keys, each once.
 #[must_use]
 pub fn key_set<'a>(keyrings: impl Iterator<Item = &'a Keyring>) -> Value {
-    let mut keys: Vec<Value> = Vec::new();
-    for key in keyrings.flat_map(Keyring::published) {
-        if !keys.contains(key) {
-            keys.push(key.clone());
-        }
-    }
-    json!({ "keys": keys })
+    json!({ "keys": distinct(keyrings.flat_map(Keyring::published).map(|key| key.jwk.clone())) })
 }
 
-/// A key published under the name its tokens carry.
-fn with_kid(mut jwk: Value, kid: Option<&str>) -> Value {
-    if let Some(kid) = kid {
-        jwk["kid"] = Value::from(kid);
+fn distinct<K: PartialEq>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
+    let mut all: Vec<K> = Vec::new();
+    for key in keys {
+        if !all.contains(&key) {
+            all.push(key);
+        }
     }
-    jwk
+    all
+}
+
+/// A public key under the name its tokens carry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// As a JWK (RFC 7517).
+    pub jwk: Value,
+    /// In PEM (RFC 7468 section 13).
+    pub pem: String,
+}
+
+impl Published {
+    fn of(signer: &Signer, kid: Option<&str>) -> Option<Self> {
+        let mut jwk = signer.public_jwk()?.clone();
+        if let Some(kid) = kid {
+            jwk["kid"] = Value::from(kid);
+        }
+        Some(Self { jwk, pem: signer.public_pem()? })
+    }
+
+    /// Its `kid`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.jwk["kid"].as_str().unwrap_or_default()
+    }
 }
 
 /// A key that does not sign, under the id that its own tokens will name, or have named.
-fn read_published(env: &mut Env, key: &Var, id: &Var, algorithm: Algorithm, options: &HeaderOptions) -> Option<Value> {
+fn read_published(
+    env: &mut Env,
+    key: &Var,
+    id: &Var,
+    algorithm: Algorithm,
+    options: &HeaderOptions,
+) -> Option<Published> {
     let kid = env.text(id);
-    let public = read_pem(env, key, algorithm, options)?.public_jwk().cloned()?;
+    let signer = read_pem(env, key, algorithm, options)?;
+    env.show_key(key, &fingerprint(signer.public_jwk()?.to_string().as_bytes()));
     if options.kid.is_some() && kid.is_none() {
         let name = env.name_of(id);
         env.warn(
@@ -236,25 +291,25 @@ fn read_published(env: &mut Env, key: &Var, id: &Var, algorithm: Algorithm, opti
             "is not set though WIDGET_KEY_ID is: the key is published under its thumbprint, which its tokens must name",
         );
     }
-    Some(with_kid(public, kid.as_deref()))
+    Published::of(&signer, kid.as_deref())
 }
 
 /// Two different keys under one id would make every verifier that has kept the one refuse the tokens of the other.
-fn check_ids(env: &mut Env, published: &[Value]) {
-    let same_id = |a: &Value, b: &Value| a["kid"] == b["kid"] && a != b;
+fn check_ids(env: &mut Env, published: &[Published]) {
+    let same_id = |a: &Published, b: &Published| a.id() == b.id() && a != b;
     let clash = published.iter().enumerate().any(|(at, key)| published[..at].iter().any(|other| same_id(key, other)));
     if clash {
         env.mistake_in(
-            &KEY_ID,
+            &WIDGET_KEY_ID,
             "is the id of two published keys; give each its own (WIDGET_KEY_ID_NEXT, WIDGET_KEY_ID_PREVIOUS)",
         );
     }
 }
 
 fn read_algorithm(env: &mut Env, offered: &[&'static str]) -> Option<Algorithm> {
-    let chosen = if env.is_set(&ALGORITHM) {
+    let chosen = if env.is_set(&WIDGET_ALGORITHM) {
         let words: Vec<(&'static str, &'static str)> = offered.iter().map(|name| (*name, *name)).collect();
-        env.choice(&ALGORITHM, &words)?
+        env.choice(&WIDGET_ALGORITHM, &words)?
     } else {
         offered.first()?
     };
@@ -269,7 +324,7 @@ fn check_strength(env: &mut Env, name: &str, bytes: usize, what: &str, least: us
         env.warn(name, &format!("is {bytes} bytes, weaker than the {least} that {what} asks for"));
         return Some(());
     }
-    let setting = env.name_of(&ALLOW_WEAK);
+    let setting = env.name_of(&WIDGET_ALLOW_WEAK_SECRET);
     let remedy = format!("ask the vendor for a longer one, or set {setting}=true if it issues none");
     env.mistake(
         name,

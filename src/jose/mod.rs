@@ -1,5 +1,8 @@
 //! Signing and verifying: keys, signatures, key sets, tokens of others.
 
+pub mod algorithm;
+mod ascii;
+pub mod certificate;
 pub mod digest;
 pub mod jwks;
 pub mod jws;

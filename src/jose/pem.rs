@@ -1,5 +1,6 @@
 //! PEM text (RFC 7468) of a private key, as editors, manifests and variables of one line leave it.
 
+use data_encoding::BASE64;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What a text is that should be a private key.
@@ -45,6 +46,13 @@ pub fn private_key(text: &SecretString) -> Result<SecretString, NotAPrivateKey> 
         (Some(_), Some(_)) => Err(NotAPrivateKey::Several),
         (None, _) => Err(instead(&text, blocks.first().map(|(label, _)| *label))),
     }
+}
+
+/// DER under its label, as PEM is written.
+pub(super) fn written(label: &str, der: &[u8]) -> String {
+    let encoded = BASE64.encode(der.as_ref());
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// Each label with what stands between its lines.

@@ -9,143 +9,18 @@
 use std::fmt;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{self, EcdsaSigningAlgorithm, KeyPair as _, RsaEncoding};
+use aws_lc_rs::signature::{self, KeyPair as _, RsaEncoding};
 use aws_lc_rs::{digest, hmac, rsa};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::{Value, json};
 
 use crate::claims::Claims;
-
-/// A signature algorithm of RFC 7518 section 3.1 or RFC 8037.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Algorithm(&'static Row);
-
-struct Row {
-    name: &'static str,
-    jwt: jsonwebtoken::Algorithm,
-    scheme: Scheme,
-}
-
-enum Scheme {
-    Hmac { algorithm: &'static hmac::Algorithm, least_bytes: usize },
-    Rsa { padding: &'static dyn RsaEncoding },
-    Ecdsa { algorithm: &'static EcdsaSigningAlgorithm, curve: &'static str },
-    Ed25519,
-}
-
-/// Every algorithm there is. A new one is a new row.
-static TABLE: [Row; 11] = [
-    Row::hmac("HS256", jsonwebtoken::Algorithm::HS256, &hmac::HMAC_SHA256, 32),
-    Row::hmac("HS384", jsonwebtoken::Algorithm::HS384, &hmac::HMAC_SHA384, 48),
-    Row::hmac("HS512", jsonwebtoken::Algorithm::HS512, &hmac::HMAC_SHA512, 64),
-    Row::rsa("RS256", jsonwebtoken::Algorithm::RS256, &signature::RSA_PKCS1_SHA256),
-    Row::rsa("RS384", jsonwebtoken::Algorithm::RS384, &signature::RSA_PKCS1_SHA384),
-    Row::rsa("RS512", jsonwebtoken::Algorithm::RS512, &signature::RSA_PKCS1_SHA512),
-    Row::rsa("PS256", jsonwebtoken::Algorithm::PS256, &signature::RSA_PSS_SHA256),
-    Row::rsa("PS384", jsonwebtoken::Algorithm::PS384, &signature::RSA_PSS_SHA384),
-    Row::ecdsa("ES256", jsonwebtoken::Algorithm::ES256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"),
-    Row::ecdsa("ES384", jsonwebtoken::Algorithm::ES384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
-    Row { name: "EdDSA", jwt: jsonwebtoken::Algorithm::EdDSA, scheme: Scheme::Ed25519 },
-];
-
-impl Row {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the library's algorithm is a static, which a const cannot read"
-    )]
-    const fn hmac(
-        name: &'static str,
-        jwt: jsonwebtoken::Algorithm,
-        algorithm: &'static hmac::Algorithm,
-        least_bytes: usize,
-    ) -> Self {
-        Self { name, jwt, scheme: Scheme::Hmac { algorithm, least_bytes } }
-    }
-
-    const fn rsa(name: &'static str, jwt: jsonwebtoken::Algorithm, padding: &'static dyn RsaEncoding) -> Self {
-        Self { name, jwt, scheme: Scheme::Rsa { padding } }
-    }
-
-    const fn ecdsa(
-        name: &'static str,
-        jwt: jsonwebtoken::Algorithm,
-        algorithm: &'static EcdsaSigningAlgorithm,
-        curve: &'static str,
-    ) -> Self {
-        Self { name, jwt, scheme: Scheme::Ecdsa { algorithm, curve } }
-    }
-}
-
-/// Rows are told apart by their names.
-impl PartialEq for Row {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Row {}
-
-impl std::hash::Hash for Row {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl fmt::Debug for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-impl Algorithm {
-    /// The algorithm of this exact, case-sensitive name (RFC 7515 section 4.1.1).
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        TABLE.iter().find(|row| row.name == name).map(Self)
-    }
-
-    /// Every algorithm.
-    pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(Self)
-    }
-
-    /// Its name in a JOSE header.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.0.name
-    }
-
-    /// The same algorithm as the verifying library calls it.
-    #[must_use]
-    pub fn for_verification(self) -> jsonwebtoken::Algorithm {
-        self.0.jwt
-    }
-
-    /// Whether signer and verifier share one secret.
-    #[must_use]
-    pub fn is_symmetric(self) -> bool {
-        matches!(self.0.scheme, Scheme::Hmac { .. })
-    }
-
-    /// Least key length in bytes of a symmetric algorithm (RFC 7518 section 3.2); zero for the others.
-    #[must_use]
-    pub fn least_secret_bytes(self) -> usize {
-        match self.0.scheme {
-            Scheme::Hmac { least_bytes, .. } => least_bytes,
-            _ => 0,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.name)
-    }
-}
+use crate::jose::algorithm::{Algorithm, Family};
+use crate::jose::ascii::to_ascii;
+use crate::jose::pem;
 
 /// Why a key cannot sign. Says nothing about the key's content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -159,6 +34,9 @@ pub enum KeyError {
     /// A private key of another kind than the algorithm needs.
     #[error("is not a key for {0}{1}: it is {2}")]
     WrongKind(&'static str, &'static str, &'static str),
+    /// An algorithm that is verified here and not signed with.
+    #[error("tokens are not signed with {0} here")]
+    NoSigner(&'static str),
     /// An RSA key shorter than RFC 7518 section 3.3 requires.
     #[error("is an RSA key of {0} bits; at least 2048 are required")]
     ShortRsa(usize),
@@ -191,7 +69,7 @@ pub struct Signer {
     key: Key,
     public: Option<Value>,
     head: String,
-    ascii_payload: bool,
+    options: HeaderOptions,
     random: SystemRandom,
 }
 
@@ -216,8 +94,8 @@ impl Signer {
         for (name, value) in extras.into_iter().filter_map(|(n, v)| Some((n, v?))) {
             header[name] = Value::from(value);
         }
-        let head = format!("{}.", URL_SAFE_NO_PAD.encode(header.to_string()));
-        Ok(Self { algorithm, key, public, head, ascii_payload: options.ascii_payload, random: SystemRandom::new() })
+        let head = format!("{}.", BASE64URL_NOPAD.encode(header.to_string().as_ref()));
+        Ok(Self { algorithm, key, public, head, options: options.clone(), random: SystemRandom::new() })
     }
 
     /// The algorithm this signer was made for.
@@ -226,10 +104,29 @@ impl Signer {
         self.algorithm
     }
 
+    /// What its tokens' headers hold beside the algorithm.
+    #[must_use]
+    pub fn header(&self) -> &HeaderOptions {
+        &self.options
+    }
+
     /// The public half as a JWK (RFC 7517) whose `kid` is its RFC 7638 thumbprint; `None` for a shared secret.
     #[must_use]
     pub fn public_jwk(&self) -> Option<&Value> {
         self.public.as_ref()
+    }
+
+    /// The public half in PEM (RFC 7468 section 13), as many vendors' consoles want it; `None` for a shared secret.
+    #[must_use]
+    pub fn public_pem(&self) -> Option<String> {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        let der: PublicKeyX509Der<'_> = match &self.key {
+            Key::Hmac(_) => return None,
+            Key::Rsa { pair, .. } => pair.public_key().as_der().ok()?,
+            Key::Ecdsa(pair) => pair.public_key().as_der().ok()?,
+            Key::Ed25519(pair) => pair.public_key().as_der().ok()?,
+        };
+        Some(pem::written("PUBLIC KEY", der.as_ref()))
     }
 
     /// Signs claims into a compact JWS (RFC 7515 section 3.1).
@@ -238,14 +135,27 @@ impl Signer {
     /// [`SigningFailed`] when the crypto library refuses, which a key that passed its self-test does not do.
     pub fn sign(&self, claims: &Claims) -> Result<Proof, SigningFailed> {
         let payload = serde_json::to_vec(claims).map_err(|_| SigningFailed)?;
-        let payload = if self.ascii_payload { to_ascii(&payload).ok_or(SigningFailed)? } else { payload };
+        let payload = if self.options.ascii_payload { to_ascii(&payload).ok_or(SigningFailed)? } else { payload };
         let mut token = String::with_capacity(self.head.len() + payload.len() * 4 / 3 + 360);
         token.push_str(&self.head);
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        BASE64URL_NOPAD.encode_append(&payload, &mut token);
         let signature = self.signature(token.as_bytes())?;
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.as_slice(), &mut token);
+        BASE64URL_NOPAD.encode_append(signature.as_slice(), &mut token);
         Ok(Proof(token))
+    }
+
+    /// A signature over something else than a token.
+    pub(super) fn sign_text(&self, text: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+        self.signature(text).map(|signature| signature.as_slice().to_vec())
+    }
+
+    /// The public half of an RSA key as RFC 8017 writes it (`RSAPublicKey`).
+    pub(super) fn rsa_public(&self) -> Option<&[u8]> {
+        match &self.key {
+            Key::Rsa { pair, .. } => Some(pair.public_key().as_ref()),
+            _ => None,
+        }
     }
 
     fn signature(&self, input: &[u8]) -> Result<Signature, SigningFailed> {
@@ -284,11 +194,12 @@ pub struct SigningFailed;
 
 impl Key {
     fn parse(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, KeyError> {
-        match &algorithm.0.scheme {
-            Scheme::Hmac { .. } if bytes.is_empty() => Err(KeyError::Empty),
-            Scheme::Hmac { algorithm, .. } => Ok(Self::Hmac(Box::new(hmac::Key::new(**algorithm, bytes)))),
-            Scheme::Rsa { padding } => Self::rsa(&private_der(bytes)?, *padding, algorithm.name()),
-            Scheme::Ecdsa { algorithm: curve, curve: label } => {
+        match algorithm.family() {
+            Family::Hmac { .. } if bytes.is_empty() => Err(KeyError::Empty),
+            Family::Hmac { with, .. } => Ok(Self::Hmac(Box::new(hmac::Key::new(**with, bytes)))),
+            Family::Rsa { sign: Some(padding), .. } => Self::rsa(&private_der(bytes)?, *padding, algorithm.name()),
+            Family::Rsa { sign: None, .. } | Family::Ec { sign: None, .. } => Err(KeyError::NoSigner(algorithm.name())),
+            Family::Ec { sign: Some(curve), curve: label, .. } => {
                 let der = private_der(bytes)?;
                 let curve_name = if *label == "P-256" { " (P-256)" } else { " (P-384)" };
                 let wrong = |_| KeyError::WrongKind(algorithm.name(), curve_name, kind_of(&der));
@@ -297,7 +208,7 @@ impl Key {
                     .map(Self::Ecdsa)
                     .map_err(wrong)
             }
-            Scheme::Ed25519 => {
+            Family::Ed25519 => {
                 let der = private_der(bytes)?;
                 let pair = signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_der());
                 let wrong = |_| KeyError::WrongKind(algorithm.name(), " (Ed25519)", kind_of(&der));
@@ -320,7 +231,7 @@ impl Key {
     }
 
     fn public_jwk(&self, algorithm: Algorithm) -> Option<Value> {
-        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let b64 = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
         // The members a thumbprint covers, in the order RFC 7638 section 3.2 wants them.
         let required = match self {
             Self::Hmac(_) => return None,
@@ -336,7 +247,7 @@ impl Key {
             Self::Ecdsa(pair) => {
                 // Uncompressed point (SEC 1 section 2.3.3): 0x04, then x and y of equal length.
                 let (x, y) = pair.public_key().as_ref().get(1..).map(|point| point.split_at(point.len() / 2))?;
-                let Scheme::Ecdsa { curve, .. } = algorithm.0.scheme else { return None };
+                let Family::Ec { curve, .. } = algorithm.family() else { return None };
                 json!({ "crv": curve, "kty": "EC", "x": b64(x), "y": b64(y) })
             }
             Self::Ed25519(pair) => json!({ "crv": "Ed25519", "kty": "OKP", "x": b64(pair.public_key().as_ref()) }),
@@ -367,23 +278,6 @@ fn kind_of(der: &PrivateKeyDer<'_>) -> &'static str {
 
 fn private_der(pem: &[u8]) -> Result<PrivateKeyDer<'static>, KeyError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|_| KeyError::NotPem)
-}
-
-/// JSON with every character outside printable ASCII, and those that make base64url differ from base64, written as `\u`
-/// escapes, so that a page that decodes the payload with plain `atob` reads the right names (facts R14).
-fn to_ascii(json: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(json).ok()?;
-    let mut out = Vec::with_capacity(json.len() + 16);
-    for c in text.chars() {
-        if c.is_ascii() && !matches!(c, '>' | '?' | '~' | '\u{7f}') {
-            out.push(c as u8);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
-        }
-    }
-    Some(out)
 }
 
 /// A key for HMAC-SHA256 over something else than a token.
@@ -434,15 +328,13 @@ impl fmt::Debug for Proof {
 pub fn generate_pem(algorithm: Algorithm) -> Option<String> {
     use aws_lc_rs::encoding::AsDer as _;
     let random = SystemRandom::new();
-    let der: Vec<u8> = match &algorithm.0.scheme {
-        Scheme::Hmac { .. } => return None,
-        Scheme::Rsa { .. } => rsa::KeyPair::generate(rsa::KeySize::Rsa2048).ok()?.as_der().ok()?.as_ref().to_vec(),
-        Scheme::Ecdsa { algorithm, .. } => {
-            signature::EcdsaKeyPair::generate_pkcs8(algorithm, &random).ok()?.as_ref().to_vec()
+    let der: Vec<u8> = match algorithm.family() {
+        Family::Hmac { .. } | Family::Ec { sign: None, .. } => return None,
+        Family::Rsa { .. } => rsa::KeyPair::generate(rsa::KeySize::Rsa2048).ok()?.as_der().ok()?.as_ref().to_vec(),
+        Family::Ec { sign: Some(curve), .. } => {
+            signature::EcdsaKeyPair::generate_pkcs8(curve, &random).ok()?.as_ref().to_vec()
         }
-        Scheme::Ed25519 => signature::Ed25519KeyPair::generate_pkcs8v1(&random).ok()?.as_ref().to_vec(),
+        Family::Ed25519 => signature::Ed25519KeyPair::generate_pkcs8v1(&random).ok()?.as_ref().to_vec(),
     };
-    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    Some(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
+    Some(pem::written("PRIVATE KEY", &der))
 }

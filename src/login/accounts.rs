@@ -13,17 +13,18 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::login::accounts::password::PASSWORD_MOST;
 use crate::login::accounts::store::AccountStore;
 use crate::login::accounts::throttle::LoginThrottle;
 use crate::session::identity::Identity;
 
-/// The accounts.
-pub const ACCOUNTS: Var = Var::secret(
-    "ACCOUNTS",
-    "The accounts of LOGIN=accounts, one JSON object per line. Give it as ACCOUNTS_FILE; `countersign accounts add` writes that file, and a change takes effect without a restart.",
-);
+crate::settings! {
+    pub vars VARS {
+        ACCOUNTS(secret),
+            "The accounts of LOGIN=accounts, one JSON object per line. Give it as ACCOUNTS_FILE; `countersign accounts add` writes that file, and a change takes effect without a restart.";
+    }
+}
 
 /// How this login is called in records.
 pub const METHOD: &str = "accounts";
@@ -70,9 +71,6 @@ impl Gate {
 }
 
 impl Accounts {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&ACCOUNTS];
-
     /// Reads the accounts; `None` after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Arc<AccountStore>> {
         let Some(text) = env.text(&ACCOUNTS) else {

@@ -6,11 +6,13 @@
 //! `http/login`.
 
 pub mod accounts;
+pub mod brand;
 pub mod oidc;
 pub mod return_to;
 pub mod seal;
 pub mod sessions;
 pub mod standing;
+pub mod texts;
 pub mod transaction;
 
 use std::fmt;
@@ -18,13 +20,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use url::Url;
 
 use crate::base::clock::Clock;
+use crate::base::rate::Rate;
 use crate::config::env::{Env, Var};
 use crate::login::accounts::store::AccountStore;
 use crate::login::accounts::throttle::LoginThrottle;
 use crate::login::accounts::{Accounts, Gate};
+use crate::login::brand::Brand;
 use crate::login::oidc::Oidc;
 use crate::login::return_to::ReturnTo;
 use crate::login::seal::Seals;
@@ -34,32 +39,24 @@ use crate::net::origin::Origin;
 use crate::net::outbound::{self, Outbound};
 pub use crate::observe::audit::Event;
 use crate::store::Store;
-use crate::store::limits::{Limiter, Rate};
+use crate::store::limits::Limiter;
+use crate::store::place;
 
-/// Which login.
-pub const LOGIN: Var = Var::new(
-    "LOGIN",
-    "none",
-    "oidc",
-    "Our own login, for pages on which nobody is logged in yet: none, oidc (the organisation's identity provider), accounts (a local file). Needs PUBLIC_URL, and `login` in SESSION_SOURCES.",
-);
-/// What it is called.
-pub const LOGIN_TITLE: Var =
-    Var::new("LOGIN_TITLE", "Log in", "Log in to Example Hospital", "Heading of the login pages.");
-/// Where it leads.
-pub const LOGIN_RETURN_TO: Var = Var::new(
-    "LOGIN_RETURN_TO",
-    "/",
-    "/help",
-    "Path on our own origin where a visitor goes after the login when the page named none.",
-);
-/// Where logging out leads.
-pub const LOGOUT_RETURN_TO: Var = Var::new(
-    "LOGOUT_RETURN_TO",
-    "",
-    "/goodbye",
-    "Path on our own origin where a visitor goes after logging out; a page of ours when not set. The identity provider must know it as a post-logout redirect address.",
-);
+/// The stylesheet of the login's pages, without the organisation's colour.
+const STYLE: &str = include_str!("../browser/login.css");
+
+crate::settings! {
+    pub vars {
+        LOGIN("none", "oidc"),
+            "Our own login, for pages on which nobody is logged in yet: none, oidc (the organisation's identity provider), accounts (a local file). Needs PUBLIC_URL, and `login` in SESSION_SOURCES.";
+        LOGIN_TITLE("Log in", "Log in to Example Hospital"),
+            "Heading of the login pages.";
+        LOGIN_RETURN_TO("/", "/help"),
+            "Path on our own origin where a visitor goes after the login when the page named none.";
+        LOGOUT_RETURN_TO("", "/goodbye"),
+            "Path on our own origin where a visitor goes after logging out; a page of ours when not set. The identity provider must know it as a post-logout redirect address.";
+    }
+}
 
 /// Which login, with what it needs.
 #[derive(Debug, Clone)]
@@ -83,10 +80,13 @@ impl Choice {
 pub struct Settings {
     choice: Choice,
     site: Site,
+    brand: Brand,
     outbound: Outbound,
     /// How long sessions last and what their cookie is.
-    sessions: sessions::Settings,
+    pub sessions: sessions::Settings,
     seals: Arc<Seals>,
+    /// Where they are kept.
+    pub place: place::Settings,
 }
 
 /// Where we are on the organisation's site.
@@ -119,7 +119,7 @@ impl Site {
 }
 
 impl Settings {
-    /// The settings of this room, in the order of the settings table.
+    /// Every setting, in the order of the sample file.
     pub const VARS: &[&Var] = &[
         &LOGIN,
         &LOGIN_TITLE,
@@ -127,6 +127,7 @@ impl Settings {
         &LOGOUT_RETURN_TO,
         &seal::SESSION_STORE_KEY,
         &seal::SESSION_STORE_KEY_NEXT,
+        &seal::SESSION_STORE_KEY_PREVIOUS,
     ];
 
     /// Whether a login of our own is wanted, however well it is configured.
@@ -135,21 +136,32 @@ impl Settings {
     }
 
     /// Reads everything; `None` when there is to be no login of our own, or after naming what is wrong.
-    pub fn read(env: &mut Env, public_url: Option<&Url>, outbound: &Outbound, clock: &Clock) -> Option<Self> {
+    pub fn read(env: &mut Env, public_url: Option<&Url>, outbound: &Outbound) -> Option<Self> {
         let kind = read_kind(env);
         if kind == Kind::None {
             return None;
         }
         let sessions = sessions::Settings::read(env);
         let choice = match kind {
-            Kind::Oidc => oidc::settings::Settings::read(env, outbound, clock).map(|s| Choice::Oidc(Box::new(s))),
+            Kind::Oidc => oidc::settings::Settings::read(env, outbound).map(|s| Choice::Oidc(Box::new(s))),
             _ => Accounts::read(env).map(Choice::Accounts),
         };
         let site = read_site(env, public_url);
+        let brand = Brand::read(env);
         let own = Seals::read(env);
         let choice = choice?;
         let seals = Arc::new(own.unwrap_or_else(|| choice.seals()));
-        Some(Self { choice, site: site?, outbound: outbound.clone(), sessions: sessions?, seals })
+        // Where they are kept is read last, and only where something is to be kept.
+        let place = place::Settings::read(env);
+        Some(Self {
+            choice,
+            site: site?,
+            brand: brand?,
+            outbound: outbound.clone(),
+            sessions: sessions?,
+            seals,
+            place: place?,
+        })
     }
 }
 
@@ -164,6 +176,35 @@ impl Settings {
             Choice::Accounts(accounts) => Standing::accounts(accounts::METHOD, accounts.clone()),
         };
         LoginSessions::new(self.sessions.clone(), standing, self.seals.clone(), store, clock)
+    }
+
+    /// The accounts, where this login has its own.
+    #[must_use]
+    pub fn accounts(&self) -> Option<&AccountStore> {
+        match &self.choice {
+            Choice::Oidc(_) => None,
+            Choice::Accounts(accounts) => Some(accounts),
+        }
+    }
+
+    /// Names of the attributes that its sessions may carry.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<String> {
+        match &self.choice {
+            Choice::Oidc(settings) => {
+                let always = oidc::ALWAYS.map(str::to_owned);
+                settings.mapping.attributes().into_iter().chain(always).collect()
+            }
+            Choice::Accounts(accounts) => {
+                accounts.accounts().iter().flat_map(|account| account.attributes.keys().cloned()).collect()
+            }
+        }
+    }
+
+    /// Whether its subjects are others than the identity provider's own (`sub`), so that a logout token does not name them.
+    #[must_use]
+    pub fn names_others_than_its_provider(&self) -> bool {
+        matches!(&self.choice, Choice::Oidc(settings) if settings.mapping.subject() != oidc::logout::PROVIDERS_OWN)
     }
 
     /// Whether passwords are typed here.
@@ -269,6 +310,10 @@ pub struct LoginService {
     pub method: Method,
     /// Where we are.
     pub site: Site,
+    /// How its pages look, and what they say.
+    pub brand: Brand,
+    /// The stylesheet of its pages.
+    pub style: Bytes,
     /// The sessions it begins and ends.
     pub sessions: LoginSessions,
     /// How often somebody may try.
@@ -294,12 +339,13 @@ impl LoginService {
         limits: &Arc<LoginLimits>,
         clock: &Clock,
     ) -> Result<Self, String> {
-        let Settings { choice, site, outbound, .. } = settings;
+        let Settings { choice, site, brand, outbound, .. } = settings;
         let method = match choice {
             Choice::Oidc(settings) => Method::Oidc(Box::new(Oidc::new(*settings, &site.base(), &outbound, clock)?)),
             Choice::Accounts(store) => Method::Accounts(Accounts::new(store, limits.gate.clone())),
         };
-        Ok(Self { method, site, sessions, limits: limits.clone(), clock: clock.clone() })
+        let style = Bytes::from(format!("{STYLE}{}", brand.style()));
+        Ok(Self { method, site, brand, style, sessions, limits: limits.clone(), clock: clock.clone() })
     }
 
     /// Where a visitor logs in: the whole address, because pages of other origins may be shown it.

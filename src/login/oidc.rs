@@ -1,6 +1,6 @@
 //! Login at the organisation's own identity provider: `OpenID` Connect, authorization code with proof key (O-1 to O-6).
 //!
-//! This room speaks to the provider and to nobody else: it makes the address to send the visitor to, and turns what they
+//! It speaks to the provider and to nobody else: it makes the address to send the visitor to, and turns what they
 //! bring back into somebody who has proved who they are. Cookies, pages and sessions are the front's.
 
 pub mod logout;
@@ -10,8 +10,7 @@ pub mod wire;
 use std::fmt;
 
 use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
@@ -34,6 +33,9 @@ use crate::session::mapping::Unmapped;
 
 /// How this login is called in records.
 pub const METHOD: &str = "oidc";
+
+/// Attributes of every session, where the provider states them: how somebody proved who they are.
+pub const ALWAYS: [&str; 2] = ["acr", "amr"];
 
 /// Longest code or text of an answer that is looked at.
 const ANSWER_MAX: usize = 4096;
@@ -306,7 +308,7 @@ impl Oidc {
         let session = text("sid").map(str::to_owned);
         let mapped = self.settings.mapping.apply(everything).map_err(unmapped)?;
         let mut identity = mapped.identity;
-        for name in ["acr", "amr"] {
+        for name in ALWAYS {
             let stated = claims.get(name).filter(|value| value.to_string().len() <= 1024).cloned();
             identity.attributes.extend(stated.map(|value| (name.to_owned(), value)));
         }
@@ -338,7 +340,7 @@ fn unmapped(unmapped: Unmapped) -> Failed {
 
 /// RFC 7636 section 4.2.
 fn challenge(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()))
+    BASE64URL_NOPAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref())
 }
 
 fn check_nonce(claims: &Value, nonce: &str) -> Result<(), Failed> {

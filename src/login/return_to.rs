@@ -9,8 +9,8 @@ use url::Url;
 use crate::net::field::percent_decoded;
 use crate::net::origin::Origin;
 
-/// Longest accepted text: it travels in a cookie.
-const LONGEST: usize = 512;
+/// Longest accepted text: it travels in a cookie, sealed, and a cookie may have 4096 bytes.
+const LONGEST: usize = 2000;
 
 /// A checked path with its query and fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]

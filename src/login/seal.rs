@@ -7,8 +7,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -19,16 +18,16 @@ use crate::config::env::{Env, Var};
 use crate::login::accounts::store::AccountStore;
 use crate::session::identity::Subject;
 
-/// The key.
-pub const SESSION_STORE_KEY: Var = Var::secret(
-    "SESSION_STORE_KEY",
-    "Secret that session records and logins under way are sealed with, the same on every replica, so that whoever can write to the store can be nobody by it. At least 32 characters. Not set, it is made of OIDC_CLIENT_SECRET, or of the accounts' password hashes. Records that were not sealed with it are passed over: their visitors log in again.",
-);
-/// The second key during rotation.
-pub const SESSION_STORE_KEY_NEXT: Var = Var::secret(
-    "SESSION_STORE_KEY_NEXT",
-    "A second accepted SESSION_STORE_KEY. To rotate without ending sessions: give every replica the new key here, then swap the two, then remove this one after LOGIN_SESSION_ABSOLUTE.",
-);
+crate::settings! {
+    pub vars VARS {
+        SESSION_STORE_KEY(secret),
+            "Secret that session records and logins under way are sealed with, the same on every replica, so that whoever can write to the store can be nobody by it. At least 32 characters. Not set, it is made of OIDC_CLIENT_SECRET, or of the accounts' password hashes. Records that were not sealed with it are passed over: their visitors log in again.";
+        SESSION_STORE_KEY_NEXT(secret; after("SESSION_STORE_KEY")),
+            "The next SESSION_STORE_KEY, accepted already. To rotate without ending sessions: give every replica the new key here, then the old one as SESSION_STORE_KEY_PREVIOUS, then put the new one into SESSION_STORE_KEY, and remove the old one after LOGIN_SESSION_ABSOLUTE.";
+        SESSION_STORE_KEY_PREVIOUS(secret; after("SESSION_STORE_KEY")),
+            "The SESSION_STORE_KEY before: what was sealed with it is still accepted.";
+    }
+}
 
 /// Shortest key.
 const LEAST: usize = 32;
@@ -62,14 +61,13 @@ impl Seal {
 }
 
 impl Seals {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&SESSION_STORE_KEY, &SESSION_STORE_KEY_NEXT];
-
     /// Reads the keys; `None` when none is set, or after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let keys = Self::VARS.iter().filter_map(|var| read_key(env, var)).collect::<Vec<_>>();
-        if env.is_set(&SESSION_STORE_KEY_NEXT) && !env.is_set(&SESSION_STORE_KEY) {
-            env.mistake_in(&SESSION_STORE_KEY_NEXT, "is a second key, and SESSION_STORE_KEY is not set");
+        let keys = VARS.iter().filter_map(|var| read_key(env, var)).collect::<Vec<_>>();
+        for second in [&SESSION_STORE_KEY_NEXT, &SESSION_STORE_KEY_PREVIOUS] {
+            if env.is_set(second) && !env.is_set(&SESSION_STORE_KEY) {
+                env.mistake_in(second, "is a second key, and SESSION_STORE_KEY is not set");
+            }
         }
         (!keys.is_empty())
             .then(|| Self(keys.iter().map(|key| Seal::of(key.expose_secret().as_bytes(), None)).collect()))
@@ -104,14 +102,14 @@ impl Seals {
         let own = self.0.iter().find(|seal| seal.owner.is_some() && seal.owner.as_ref() == owner);
         let seal = own.or(self.0.first()).map(|seal| (seal.name.as_str(), seal.key.seal(place, text)));
         let (name, sealed) = seal.unwrap_or_default();
-        format!("{name}{}", URL_SAFE_NO_PAD.encode(sealed))
+        format!("{name}{}", BASE64URL_NOPAD.encode(sealed.as_ref()))
     }
 
     /// What was sealed for this place; `None` for everything else.
     #[must_use]
     pub fn open<const N: usize>(&self, place: [&[u8]; N], sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
         let (name, sealed) = sealed.split_at_checked(NAME)?;
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let sealed = BASE64URL_NOPAD.decode(sealed.as_ref()).ok()?;
         self.0.iter().filter(|seal| seal.name == name).find_map(|seal| seal.key.open(place, &sealed))
     }
 }

@@ -1,6 +1,6 @@
 //! The sessions of our own login: the one typed door onto the store's records.
 //!
-//! A visit begins at a login, under an id that is always new, and ends at the first of: a logout, a while without a
+//! A session begins at a login, under an id that is always new, and ends at the first of: a logout, a while without a
 //! request, its longest duration, the end that the identity provider set. The browser holds the id and nothing else; what
 //! is known of the visitor stays here.
 
@@ -13,80 +13,56 @@ use http::{HeaderMap, HeaderValue};
 use tower_sessions::session::Id;
 
 use crate::base::clock::{Clock, UnixTime};
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::login::seal::Seals;
 use crate::login::sessions::record::{
-    LoginSession, NewLogin, ProviderSession, ended_mark, record, session, session_tag, subject_tag,
+    LoginSession, NewLogin, ProviderSession, ended_mark, login_tag, record, session, session_tag, subject_tag,
 };
 use crate::login::standing::Standing;
 use crate::net::cookies::{OwnCookie, SameSite};
 use crate::session::nobody::Nobody;
 use crate::store::{Down, Store, Tags};
 
-/// The cookie's name.
-pub const LOGIN_COOKIE: Var = Var::new(
-    "LOGIN_COOKIE",
-    "__Host-countersign",
-    "__Host-chat-login",
-    "Name of the session cookie of our own login. Must start with `__Host-`.",
-);
-/// How far the cookie travels.
-pub const LOGIN_COOKIE_SAMESITE: Var = Var::new(
-    "LOGIN_COOKIE_SAMESITE",
-    "strict",
-    "none",
-    "strict: sent by pages of our own site only. lax: also when a link leads to us. none: also by listed pages of other sites that embed the widget (partitioned per site; browsers may still block it).",
-);
-/// Whether the cookie outlives the browser.
-pub const LOGIN_COOKIE_PERSIST: Var = Var::new(
-    "LOGIN_COOKIE_PERSIST",
-    "false",
-    "true",
-    "Keep the session cookie when the browser is closed. Not for shared computers.",
-);
-/// Longest time without a request.
-pub const LOGIN_SESSION_IDLE: Var = Var::new(
-    "LOGIN_SESSION_IDLE",
-    "30m",
-    "15m",
-    "A session of our own login ends after this long without a request, 1m to 24h. A page that keeps its chat token fresh keeps the session alive.",
-);
-/// Longest time altogether.
-pub const LOGIN_SESSION_ABSOLUTE: Var = Var::new(
-    "LOGIN_SESSION_ABSOLUTE",
-    "12h",
-    "8h",
-    "A session of our own login ends this long after the login, whatever happens, 5m to 30d.",
-);
+crate::settings! {
+    pub vars VARS {
+        LOGIN_COOKIE("__Host-countersign", "__Host-chat-login"),
+            "Name of the session cookie of our own login. Must start with `__Host-`.";
+        LOGIN_COOKIE_SAMESITE("strict", "none"),
+            "strict: sent by pages of our own site only. lax: also when a link leads to us. none: also by listed pages of other sites that embed the widget (partitioned per site; browsers may still block it).";
+        LOGIN_COOKIE_PERSIST("false", "true"),
+            "Keep the session cookie when the browser is closed. Not for shared computers.";
+        LOGIN_SESSION_IDLE("30m", "15m"),
+            "A session of our own login ends after this long without a request, 1m to 24h. A page that keeps its chat token fresh keeps the session alive.";
+        LOGIN_SESSION_ABSOLUTE("12h", "8h"),
+            "A session of our own login ends this long after the login, whatever happens, 5m to 30d.";
+    }
+}
 
 /// The last request is written down at most this often, or every chat token would cost a write.
 const TOUCH: Duration = Duration::from_mins(1);
 
-/// A visit found by a request's cookie.
+/// A session found by a request's cookie.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The session's id.
     pub id: Id,
-    /// The visit.
+    /// The session.
     pub session: LoginSession,
     /// When it ends unless it is used again.
     pub expires_at: UnixTime,
 }
 
-/// How long visits last and what their cookie is.
+/// How long sessions last and what their cookie is.
 #[derive(Debug, Clone)]
 pub struct Settings {
     idle: Duration,
-    absolute: Duration,
+    /// How long a session lasts at most.
+    pub absolute: Duration,
     persist: bool,
     cookie: OwnCookie,
 }
 
 impl Settings {
-    /// The settings of this room.
-    pub const VARS: &[&Var] =
-        &[&LOGIN_COOKIE, &LOGIN_COOKIE_SAMESITE, &LOGIN_COOKIE_PERSIST, &LOGIN_SESSION_IDLE, &LOGIN_SESSION_ABSOLUTE];
-
     /// Reads the times and the cookie; `None` after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Self> {
         let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
@@ -113,7 +89,7 @@ impl Settings {
     }
 }
 
-/// The visits there are. Cheap to clone.
+/// The sessions there are. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LoginSessions {
     store: Store,
@@ -142,7 +118,7 @@ impl LoginSessions {
         &self.seals
     }
 
-    /// The store the visits are in.
+    /// The store the sessions are in.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
@@ -154,7 +130,7 @@ impl LoginSessions {
         self.settings.cookie.value(headers)?.parse().ok()
     }
 
-    /// Begins a visit under a fresh id and gives the line that sets its cookie; a visit that the same browser had before
+    /// Begins a session under a fresh id and gives the line that sets its cookie; a session that the same browser had before
     /// ends (S-1). `None` when the identity provider has ended its session already.
     ///
     /// # Errors
@@ -168,7 +144,8 @@ impl LoginSessions {
         let ends_at = new_login.ends_at.map_or(longest, |end| end.min(longest));
         let ground = self.standing.under(&new_login.identity);
         let provider = new_login.provider;
-        let tags = Tags { keys: provider.as_ref().map(ProviderSession::tags).unwrap_or_default(), until: longest };
+        let mut tags = Tags { keys: vec![login_tag(&new_login.identity.subject)], until: longest };
+        tags.keys.extend(provider.iter().flat_map(ProviderSession::tags));
         let session = LoginSession {
             identity: new_login.identity,
             method: new_login.method.to_owned(),
@@ -214,7 +191,7 @@ impl LoginSessions {
         Ok(Ok(Found { id, session, expires_at }))
     }
 
-    /// Ends the visit of a request, if there is one, and returns it.
+    /// Ends the session of a request, if there is one, and returns it.
     ///
     /// # Errors
     /// [`Down`].
@@ -226,10 +203,10 @@ impl LoginSessions {
         Ok(data.and_then(|(data, _)| session(&data, &id, &self.seals).ok().flatten()))
     }
 
-    /// Ends every visit that came out of one session at the identity provider, and keeps one that is just beginning from
+    /// Ends every session that came out of one session at the identity provider, and keeps one that is just beginning from
     /// it from staying; says how many there were.
     ///
-    /// The mark is set before the visits are looked for, and a beginning visit is kept before its mark is looked for:
+    /// The mark is set before the sessions are looked for, and a beginning session is kept before its mark is looked for:
     /// whichever comes first, one of the two sees the other.
     ///
     /// # Errors
@@ -240,7 +217,7 @@ impl LoginSessions {
         self.store.end_tagged(&session_tag(issuer, session)).await
     }
 
-    /// Ends every visit of one of the identity provider's subjects, and says how many there were.
+    /// Ends every session of one of the identity provider's subjects, and says how many there were.
     ///
     /// # Errors
     /// [`Down`].
@@ -261,8 +238,8 @@ impl LoginSessions {
         session.seen_at.plus(self.settings.idle).min(absolute)
     }
 
-    /// Writes down that the visit was used now, if that is news; `None` when it was ended meanwhile. A store that cannot be
-    /// written to at present ends visits a little early; that is no reason to turn this one away.
+    /// Writes down that the session was used now, if that is news; `None` when it was ended meanwhile. A store that cannot be
+    /// written to at present ends sessions a little early; that is no reason to turn this one away.
     async fn touch(&self, id: &Id, session: LoginSession) -> Option<LoginSession> {
         let now = self.clock.now();
         if now.since(session.seen_at) < TOUCH.min(self.settings.idle / 4) {

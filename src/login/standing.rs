@@ -11,6 +11,7 @@ use crate::login::accounts::store::{Account, AccountStore};
 use crate::login::sessions::record::LoginSession;
 use crate::session::identity::{Identity, Subject};
 use crate::store::Key;
+use data_encoding::HEXLOWER;
 
 /// Why a session stands no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -115,5 +116,5 @@ fn credential(subject: &Subject, account: &Account) -> String {
 }
 
 fn name_of(kind: &str, parts: &[&str]) -> String {
-    hex::encode(Key::of(kind, parts).as_bytes())
+    HEXLOWER.encode(Key::of(kind, parts).as_bytes())
 }

@@ -7,8 +7,7 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tower_sessions::session::Id;
@@ -67,7 +66,7 @@ impl Transaction {
     /// Begins a login.
     #[must_use]
     pub fn begin(now: UnixTime) -> Self {
-        let secret = || URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+        let secret = || BASE64URL_NOPAD.encode(random_bytes::<32>().as_ref());
         Self {
             state: secret(),
             nonce: secret(),

@@ -19,6 +19,13 @@ pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     })
 }
 
+/// How many pairs there are, whatever they are.
+#[must_use]
+pub fn count(headers: &HeaderMap) -> usize {
+    let lines = headers.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes);
+    lines.map(|line| line.split(|b| *b == b';').filter(|pair| !field::trim(pair).is_empty()).count()).sum()
+}
+
 /// The value of the cookie of this name; `None` when it is absent, or there with several values: one of them was planted.
 /// The same value twice is one cookie: browsers send both when paths or domains overlap (CK-3).
 #[must_use]

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::field::trim_str;
 
 /// The socket's other end. An address from a header is never one of these.
@@ -16,17 +16,30 @@ use crate::net::field::trim_str;
 pub enum Peer {
     /// A TCP connection from this address.
     Tcp(IpAddr),
+    /// A TLS connection from this address, whose other end has shown a certificate that is asked of proxies.
+    Certified(IpAddr),
     /// A Unix socket: whoever may open it is decided by the file's permissions.
     Unix,
 }
 
-/// Networks whose members are our own proxies.
-pub const TRUSTED_PROXIES: Var = Var::new(
-    "TRUSTED_PROXIES",
-    "",
-    "10.0.3.7/32",
-    "Addresses or networks (CIDR) of the proxies in front. When set, identity headers count only from these, and only these are believed about the client's address. Never proof enough by itself.",
-);
+/// What the listener itself proves about whoever connects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Nothing.
+    #[default]
+    Open,
+    /// Its file's permissions say who may.
+    UnixSocket,
+    /// Only who shows a certificate may.
+    Certificate,
+}
+
+crate::settings! {
+    pub vars {
+        TRUSTED_PROXIES("", "10.0.3.7/32"),
+            "Addresses or networks (CIDR) of the proxies in front. When set, identity headers count only from these, and only these are believed about the client's address. Never proof enough by itself.";
+    }
+}
 
 /// The configured networks. Empty means that no TCP peer is trusted, never that all are (H-1, H-6).
 #[derive(Debug, Clone, Default)]
@@ -60,13 +73,22 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
-    /// Whether this peer is one of our proxies. A Unix socket always is.
+    /// Whether this peer is one of our proxies. A Unix socket always is; who shows a certificate is, from where proxies are.
     #[must_use]
     pub fn trust(&self, peer: Peer) -> bool {
         match peer {
             Peer::Unix => true,
             Peer::Tcp(address) => self.contains(address),
+            Peer::Certified(address) => self.is_empty() || self.contains(address),
         }
+    }
+
+    /// Whether this peer's connections are many visitors'. Where no proxy is named, whoever asks from this machine or from a
+    /// private network is one all the same: counted as one visitor, it would keep all others out.
+    #[must_use]
+    pub fn speaks_for_many(&self, peer: Peer) -> bool {
+        let unnamed = |address: IpAddr| self.is_empty() && (address.is_loopback() || is_private(address));
+        self.trust(peer) || matches!(peer, Peer::Tcp(address) if unnamed(address.to_canonical()))
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -74,12 +96,11 @@ impl TrustedProxies {
         self.0.iter().any(|net| net.0.contains(&address))
     }
 
-    /// The address of whoever sent this request, as far as it tells them from others: where no proxy is named, this very
-    /// machine is one all the same, and its address everybody's.
+    /// The address of whoever sent this request, as far as it tells them from others.
     #[must_use]
     pub fn visitor(&self, request: &Parts) -> Option<IpAddr> {
         let address = self.client(*request.extensions.get::<Peer>()?, &request.headers).address;
-        address.filter(|address| !(self.is_empty() && address.is_loopback()))
+        address.filter(|address| !(self.is_empty() && is_shared(*address, &request.headers)))
     }
 
     /// The client's address: the peer's own, unless the peer is a trusted proxy; then the right-most hop that is not one
@@ -87,7 +108,7 @@ impl TrustedProxies {
     #[must_use]
     pub fn client(&self, peer: Peer, headers: &HeaderMap) -> Client {
         let own = match peer {
-            Peer::Tcp(address) => Some(address.to_canonical()),
+            Peer::Tcp(address) | Peer::Certified(address) => Some(address.to_canonical()),
             Peer::Unix => None,
         };
         if !self.trust(peer) {
@@ -160,5 +181,20 @@ pub fn network(address: IpAddr) -> IpAddr {
             IpAddr::from([a, b, c, d, 0, 0, 0, 0])
         }
         v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Whether an address is everybody's where no proxy is named. When this very machine asks, it is a proxy all the same: counted,
+/// it would let one visitor keep all others out. So is a private address that speaks for somebody else.
+#[must_use]
+pub fn is_shared(address: IpAddr, headers: &HeaderMap) -> bool {
+    let speaks_for = [X_FORWARDED_FOR, FORWARDED].iter().any(|name| headers.contains_key(name));
+    address.is_loopback() || speaks_for && is_private(address)
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }

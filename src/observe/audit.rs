@@ -1,32 +1,40 @@
-//! One record per decision: who asked for what, when, and what came of it. Never a token, a secret or a name.
+//! One record per decision and per deed of an operator: who asked for what, when, and what came of it. Never a token, a
+//! secret or a name.
 //!
 //! Records are JSON lines. The subject appears as a keyed hash, so that the lines of one visitor can be found by whoever
 //! holds the key and by nobody else. A thread of its own writes them: it takes whatever has gathered and writes it at
-//! once, so a quiet service logs immediately and a busy one logs in large writes.
+//! once, so a quiet service logs immediately and a busy one logs in large writes. An answer with a token leaves when its
+//! record is written, so that a process that is killed has handed out nothing that the log does not know of.
 //!
 //! What was granted and what was refused wait in lanes of their own, so that nobody who is refused can keep a grant out of
 //! the log. A grant is never dropped: while its lane is full, nothing more is granted. Refusals that flood are written as
 //! sums.
 
+pub mod chain;
 mod counts;
 mod entry;
+mod file;
 mod flood;
 mod lanes;
 mod record;
 pub mod settings;
 mod sink;
 pub mod subject;
+pub mod verify;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::chain::{Chain, Seal};
 pub use self::counts::AuditCounts;
 use self::entry::Entry;
-use self::lanes::Lanes;
-pub use self::record::{Deed, Event, Record};
+pub use self::file::Rotation;
+use self::lanes::{Grant, Lanes};
+pub use self::record::{Change, Deed, Event, Record};
 use self::settings::AuditSettings;
 use self::subject::{Hashes, SubjectKey};
+use self::writer::Writer;
 use crate::base::clock::Clock;
 
 /// Grants cannot be recorded at present, so there are none.
@@ -43,10 +51,13 @@ struct Inner {
     clock: Clock,
     lanes: Option<Arc<Lanes>>,
     counts: AuditCounts,
+    key: SubjectKey,
 }
 
 /// How long a grant waits for its place in the log, or to be written where that is required.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer waits for its record where it may leave without: longer than any disk takes that works.
+const COURTESY: Duration = Duration::from_millis(500);
 /// How long the end of the process waits for the log.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
@@ -58,13 +69,14 @@ impl Audit {
     pub fn start(settings: &AuditSettings, clock: Clock) -> Result<Self, String> {
         let counts = AuditCounts::default();
         let sink = settings.open()?;
-        let hashes = Hashes::new(SubjectKey::new(settings.key()));
+        let key = SubjectKey::new(settings.key());
         let lanes = sink.map(|sink| {
             let lanes = Arc::new(Lanes::new(settings.required, counts.clone()));
-            writer::start(lanes.clone(), sink, hashes, clock.clone());
+            let chain = Chain::new(Seal::new(settings.chain_key()), settings.replica.clone());
+            Writer::new(sink, chain, Hashes::new(key.clone()), clock.clone()).start(lanes.clone());
             lanes
         });
-        Ok(Self(Arc::new(Inner { clock, lanes, counts })))
+        Ok(Self(Arc::new(Inner { clock, lanes, counts, key })))
     }
 
     /// What became of records.
@@ -76,7 +88,19 @@ impl Audit {
     /// Records that were lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.0.counts.lost.get().try_into().unwrap_or_default()
+        self.0.counts.lost.get()
+    }
+
+    /// What is wrong with the log at present.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.0.lanes.as_ref().and_then(|lanes| lanes.trouble())
+    }
+
+    /// The name of a token without an id.
+    #[must_use]
+    pub fn token_hash(&self, token: &str) -> String {
+        if self.0.lanes.is_some() { self.0.key.token(token) } else { String::new() }
     }
 
     /// Waits until a grant can be recorded.
@@ -99,17 +123,27 @@ impl Audit {
         self.push(record.reason.is_empty(), || Entry::of_token(record));
     }
 
-    /// The same for a grant: where that is required, waits until it is written.
+    /// The same for a grant, and waits until it is written. Where it need not be, a log that takes nothing holds up nobody
+    /// for long. An answer that does not leave, because this fails or nobody waits for it any more, leaves no grant behind.
     ///
     /// # Errors
-    /// [`Unrecorded`] when that takes too long or fails.
+    /// [`Unrecorded`] when that takes too long or fails where it is required.
     pub async fn recorded(&self, record: &Record<'_>) -> Result<(), Unrecorded> {
-        let place = self.push(true, || Entry::of_token(record));
-        let Some(lanes) = self.0.lanes.as_ref().filter(|lanes| lanes.required) else { return Ok(()) };
-        lanes.hurry();
-        let settled = lanes.until(|lanes| lanes.has_written(place) || lanes.is_failing());
-        let waited = tokio::time::timeout(PATIENCE, settled).await;
-        if waited.is_ok() && lanes.has_written(place) { Ok(()) } else { Err(Unrecorded) }
+        let Some(lanes) = &self.0.lanes else { return Ok(()) };
+        let grant = lanes.grant(self.dated(Entry::of_token(record)));
+        let mut held = Held { lanes, place: grant.place, leaves: false, call: grant.calls.then_some(Call(lanes)) };
+        if held.call.is_some() {
+            gathered(lanes).await;
+            held.call = None;
+        }
+        if lanes.required || lanes.trouble().is_none() {
+            let patience = if lanes.required { PATIENCE } else { COURTESY };
+            if tokio::time::timeout(patience, lanes.committed(&grant)).await.is_err() {
+                lanes.say_blocked();
+            }
+        }
+        held.leaves = !lanes.required || lanes.has_written(grant.place);
+        if held.leaves { Ok(()) } else { Err(Unrecorded) }
     }
 
     /// Writes down a login or a logout of our own.
@@ -117,15 +151,21 @@ impl Audit {
         self.push(event.reason.is_empty(), || Entry::of_event(event));
     }
 
+    /// Writes down what happens to the service itself.
+    pub fn change(&self, change: &Change<'_>) {
+        self.push(true, || Entry::of_change(change));
+    }
+
     /// Writes down what an operator does, and waits until it is written.
     ///
     /// # Errors
     /// [`Unrecorded`] when it could not be written: then it must not be done.
     pub fn deed(&self, deed: &Deed<'_>) -> Result<(), Unrecorded> {
-        let Some(lanes) = &self.0.lanes else { return Err(Unrecorded) };
-        let place = self.push(true, || Entry::of_deed(deed));
+        let (Some(lanes), Some(grant)) = (&self.0.lanes, self.push(true, || Entry::of_deed(deed))) else {
+            return Err(Unrecorded);
+        };
         lanes.settle(LAST_WRITE);
-        if lanes.has_written(place) { Ok(()) } else { Err(Unrecorded) }
+        if lanes.has_written(grant.place) { Ok(()) } else { Err(Unrecorded) }
     }
 
     /// Waits until everything recorded so far has been handed to the sink, but not for ever: what a sink has not taken by
@@ -145,10 +185,63 @@ impl Audit {
         }
     }
 
-    fn push(&self, granted: bool, entry: impl FnOnce() -> Entry) -> u64 {
-        let Some(lanes) = &self.0.lanes else { return 0 };
-        let mut entry = entry();
+    fn push(&self, granted: bool, entry: impl FnOnce() -> Entry) -> Option<Grant> {
+        let lanes = self.0.lanes.as_ref()?;
+        let entry = self.dated(entry());
+        if granted {
+            let grant = lanes.grant(entry);
+            lanes.call();
+            return Some(grant);
+        }
+        lanes.refusal(entry);
+        None
+    }
+
+    fn dated(&self, mut entry: Entry) -> Entry {
         entry.at = self.0.clock.since_epoch();
-        if granted { lanes.grant(entry) } else { lanes.refusal(entry) }
+        entry
+    }
+}
+
+/// Calls the writer when it is dropped, whatever becomes of whoever was to call it: others wait for the same write.
+struct Call<'a>(&'a Lanes);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.call();
+    }
+}
+
+/// Most turns that a grant waits for others. A turn of the runtime is all that is ready to be done.
+const TURNS: usize = 4;
+
+/// Lets all requests that are ready now come to the log before the writer is called: waking it for each of them costs more than
+/// making a token does. Who is alone waits for nobody.
+async fn gathered(lanes: &Lanes) {
+    let mut before = lanes.waiting();
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        let now = lanes.waiting();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+}
+
+/// A grant whose answer has not left yet.
+struct Held<'a> {
+    lanes: &'a Lanes,
+    place: u64,
+    leaves: bool,
+    /// Dropped last: what does not leave is taken back before the writer is called, which may be at work in that very moment.
+    call: Option<Call<'a>>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.leaves {
+            self.lanes.withhold(self.place);
+        }
     }
 }

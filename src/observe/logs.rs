@@ -3,6 +3,7 @@
 //! A request never waits for it: lines go through a bounded queue to a thread of their own. And visitors never fill it:
 //! what they can repeat is left out after a few lines, and counted.
 
+mod request;
 pub mod throttle;
 pub mod writer;
 
@@ -13,28 +14,26 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::fmt::{MakeWriter, format};
 use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
+use self::request::WithRequest;
 use self::throttle::Throttle;
 use self::writer::LogWriter;
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 
-/// How much is logged.
-pub const LOG_LEVEL: Var = Var::new(
-    "LOG_LEVEL",
-    "info",
-    "debug",
-    "How much is logged: error, warn, info, debug, trace, or a filter such as countersign=debug,hyper=warn.",
-);
-/// In which form.
-pub const LOG_FORMAT: Var = Var::new("LOG_FORMAT", "text", "json", "Form of the log lines: text or json.");
-
-/// The settings of this room.
-pub const VARS: &[&Var] = &[&LOG_LEVEL, &LOG_FORMAT];
+crate::settings! {
+    pub vars VARS {
+        LOG_LEVEL("info", "debug"; at_start()),
+            "How much is logged: error, warn, info, debug, trace, or a filter such as countersign=debug,hyper=warn.";
+        LOG_FORMAT("text", "json"; at_start()),
+            "Form of the log lines: text or json.";
+    }
+}
 
 /// What became of log lines that were not written. One log per process, so one count per process.
 #[derive(Debug, Default)]
@@ -80,9 +79,20 @@ where
 {
     // The layer would say on standard error, and panic where that is dead, what it could not write.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).log_internal_errors(false);
-    let lines = if json { lines.json().boxed() } else { lines.boxed() };
+    let lines = if json {
+        let format = WithRequest { format: format().json(), json: true };
+        lines.fmt_fields(JsonFields::new()).event_format(format).boxed()
+    } else {
+        lines.event_format(WithRequest { format: format().with_ansi(false), json: false }).boxed()
+    };
     let throttle: Arc<dyn Filter<Registry> + Send + Sync> = throttle;
     tracing_subscriber::registry().with(lines.with_filter(filter.and(throttle)))
+}
+
+/// Warnings on standard error, for what a command does.
+pub fn of_command() -> impl Subscriber + Send + Sync {
+    let throttle = Arc::new(Throttle::new(Clock::system(), COUNTS.left_out.clone()));
+    subscriber(Targets::new().with_default(LevelFilter::WARN), false, throttle, std::io::stderr)
 }
 
 /// Waits until everything logged so far has been taken, but no longer than `within`.

@@ -1,25 +1,36 @@
 //! Counters and histograms, in the Prometheus text format (OpenMetrics). No label ever holds a subject, an origin or a path.
 
+mod connections;
 mod labels;
+mod live;
+mod plain;
 pub mod recent;
+mod requests;
 mod tally;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
-pub use self::labels::{IssuedLabels, LoginLabels, RefusedLabels, ReloadLabels, TaskLabels};
+pub use self::connections::{Connections, Shed};
+pub use self::labels::{IssuedLabels, KeyLabels, LoginLabels, RefusedLabels, ReloadLabels, TaskLabels};
+use self::live::{Build, Dependencies, Process, Sources};
+use self::plain::plain;
 use self::recent::{Look, Recent};
+use self::requests::Requests;
 use self::tally::Tally;
 use crate::base::clock::UnixTime;
+use crate::base::latency::Latency;
 use crate::observe::audit::AuditCounts;
 use crate::observe::logs::COUNTS;
 
@@ -32,6 +43,8 @@ pub struct Metrics {
     took: Histogram,
     decisions: AtomicU64,
     decisions_ns: AtomicU64,
+    /// Connections of the public listener.
+    pub connections: Connections,
     /// Requests that are being answered.
     pub in_flight: Gauge,
     /// Requests without Fetch Metadata: an old browser, or a proxy that strips it.
@@ -46,11 +59,41 @@ pub struct Metrics {
     pub task_restarts: Family<TaskLabels, Counter>,
     /// Logins and logouts of our own login.
     pub logins: Family<LoginLabels, Counter>,
+    requests: Arc<Requests>,
+    sources: Sources,
+    /// When the settings were last read anew, since 1970; 0 when never.
+    pub last_reload: Gauge,
+    /// Whether that took effect.
+    pub last_reload_success: Gauge,
+    started: AtomicU64,
+    keys: Family<KeyLabels, Gauge>,
     pulse: Mutex<Recent>,
 }
 
 /// Upper bounds of the latency buckets in seconds: from a local decision to a slow upstream.
 const BUCKETS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+const CONTRADICTIONS: &str = "Requests whose Forwarded and X-Forwarded-For differ";
+const LAST_RELOAD: &str = "When the settings were last read anew; 0 when never";
+const LAST_RELOAD_SUCCESS: &str = "Whether the last reload took effect; 1 when there was none";
+
+/// A new series, in this registry.
+fn added<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
+}
+
+/// What the audit log and the log count themselves.
+fn register_of_others(to: &mut Registry, audit: &AuditCounts) {
+    to.register("audit_records_lost", "Audit records that could not be written", audit.lost.clone());
+    to.register("audit_records_summed", "Audit records written as part of a sum", audit.summed.clone());
+    to.register("audit_records_waiting", "Grants whose records wait", audit.waiting.clone());
+    to.register("audit_up", "Whether the audit log takes records", audit.up.clone());
+    to.register("audit_sequence", "Number of the latest audit record in its chain", audit.sequence.clone());
+    to.register("log_lines_lost", "Log lines that nobody took", COUNTS.lost.clone());
+    to.register("log_lines_left_out", "Log lines like many others", COUNTS.left_out.clone());
+}
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -62,56 +105,45 @@ impl Metrics {
     /// Everything at nought, but for what the audit log counts.
     #[must_use]
     pub fn new(audit: &AuditCounts) -> Self {
-        let mut registry = Registry::with_prefix("countersign");
-        let issued = Family::default();
-        registry.register("tokens_issued", "Tokens issued", issued.clone());
-        let refused = Family::default();
-        registry.register("tokens_refused", "Requests that got no token", refused.clone());
-        let took = Histogram::new(BUCKETS);
-        registry.register("token_decision_seconds", "Time to decide about a token request", took.clone());
-        let in_flight = Gauge::default();
-        registry.register("http_in_flight", "Requests being answered", in_flight.clone());
-        let fetch_metadata_absent = Counter::default();
-        registry.register(
-            "fetch_metadata_absent",
-            "Token requests without Sec-Fetch-Site",
-            fetch_metadata_absent.clone(),
-        );
-        let forwarded_contradictions = Counter::default();
-        registry.register(
-            "forwarded_contradictions",
-            "Requests whose Forwarded and X-Forwarded-For differ",
-            forwarded_contradictions.clone(),
-        );
-        registry.register("audit_records_lost", "Audit records that could not be written", audit.lost.clone());
-        registry.register("audit_records_summed", "Audit records written as part of a sum", audit.summed.clone());
-        registry.register("audit_records_waiting", "Grants whose records wait", audit.waiting.clone());
-        registry.register("log_lines_lost", "Log lines that nobody took", COUNTS.lost.clone());
-        registry.register("log_lines_left_out", "Log lines like many others", COUNTS.left_out.clone());
-        let reloads = Family::default();
-        registry.register("config_reloads", "Reloads of changed files", reloads.clone());
-        let task_heartbeats = Family::default();
-        registry.register("task_heartbeat_seconds", "When a background task was last alive", task_heartbeats.clone());
-        let task_restarts = Family::default();
-        registry.register("task_restarts", "Background tasks that ended and began anew", task_restarts.clone());
-        let logins = Family::default();
-        registry.register("logins", "Logins and logouts of our own login", logins.clone());
-        Self {
-            registry,
-            issued: Tally::of(issued),
-            refused: Tally::of(refused),
+        let mut all = Registry::default();
+        all.sub_registry_with_prefix("process").register_collector(Box::new(Process));
+        let to = all.sub_registry_with_prefix("countersign");
+        let (requests, sources, took) = (Arc::new(Requests::default()), Sources::default(), Histogram::new(BUCKETS));
+        let collectors: [Box<dyn Collector>; 4] =
+            [Box::new(Build), Box::new(Dependencies), Box::new(sources.clone()), Box::new(requests.clone())];
+        for collector in collectors {
+            to.register_collector(collector);
+        }
+        to.register("token_decision_seconds", "Time to decide about a token request", took.clone());
+        register_of_others(to, audit);
+        let metrics = Self {
+            issued: Tally::of(added(to, "tokens_issued", "Tokens issued")),
+            refused: Tally::of(added(to, "tokens_refused", "Requests that got no token")),
             took,
             decisions: AtomicU64::default(),
             decisions_ns: AtomicU64::default(),
-            in_flight,
-            fetch_metadata_absent,
-            forwarded_contradictions,
-            reloads,
-            task_heartbeats,
-            task_restarts,
-            logins,
+            connections: Connections::added(to),
+            in_flight: added(to, "http_in_flight", "Requests being answered"),
+            fetch_metadata_absent: added(to, "fetch_metadata_absent", "Token requests without Sec-Fetch-Site"),
+            forwarded_contradictions: added(to, "forwarded_contradictions", CONTRADICTIONS),
+            reloads: added(to, "config_reloads", "Reloads of changed files"),
+            task_heartbeats: added(to, "task_heartbeat_seconds", "When a background task was last alive"),
+            task_restarts: added(to, "task_restarts", "Background tasks that ended and began anew"),
+            logins: added(to, "logins", "Logins and logouts of our own login"),
+            requests,
+            sources,
+            last_reload: added(to, "config_last_reload_timestamp_seconds", LAST_RELOAD),
+            last_reload_success: added(to, "config_last_reload_success", LAST_RELOAD_SUCCESS),
+            started: AtomicU64::default(),
+            keys: added(to, "key_changed_timestamp_seconds", "When a key was last changed, by its fingerprint"),
             pulse: Mutex::default(),
+            registry: all,
+        };
+        metrics.last_reload_success.set(1);
+        for outcome in ["applied", "refused"] {
+            metrics.reloads.get_or_create_owned(&ReloadLabels { outcome });
         }
+        metrics
     }
 
     /// Counts one token of this widget by this source.
@@ -135,6 +167,59 @@ impl Metrics {
         self.took.observe(span.as_secs_f64());
         self.decisions.fetch_add(1, Ordering::Relaxed);
         self.decisions_ns.fetch_add(u64::try_from(span.as_nanos()).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Counts one answer of a route.
+    pub fn answered(&self, route: &str, status: StatusCode) {
+        self.requests.count(route, status);
+    }
+
+    /// Notes how long a session source took.
+    pub fn source_took(&self, source: &str, span: Duration) {
+        self.sources.note(source, span);
+    }
+
+    /// How long each source took, where it named somebody.
+    #[must_use]
+    pub fn source_times(&self) -> Vec<(&'static str, Arc<Latency>)> {
+        self.sources.all()
+    }
+
+    /// Since when keys have been watched, which is since the start.
+    #[must_use]
+    pub fn started(&self) -> UnixTime {
+        UnixTime(self.started.load(Ordering::Relaxed))
+    }
+
+    /// Puts series at nought for what there is.
+    pub fn know(&self, widgets: &[&str], sources: &[&'static str]) {
+        self.sources.know(sources);
+        for widget in widgets {
+            for source in sources {
+                self.issued.know(widget, source);
+            }
+        }
+    }
+
+    /// Says which keys there are, by setting and fingerprint, and since when. What has no time of its own has been so from the
+    /// start.
+    pub fn set_keys(&self, keys: &[(&str, &str, Option<u64>)], now: UnixTime) {
+        let started = match self.started.compare_exchange(0, now.0, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => now.0,
+            Err(started) => started,
+        };
+        self.keys.clear();
+        for (setting, fingerprint, since) in keys {
+            let labels = KeyLabels { setting: (*setting).to_owned(), fingerprint: (*fingerprint).to_owned() };
+            let since = since.unwrap_or(started).try_into().unwrap_or(i64::MAX);
+            self.keys.get_or_create(&labels).set(since);
+        }
+    }
+
+    /// The same in the older text format.
+    #[must_use]
+    pub fn render_plain(&self) -> String {
+        plain(&self.render())
     }
 
     /// The whole exposition.

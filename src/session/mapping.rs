@@ -9,31 +9,109 @@ use serde_json::Value;
 use crate::base::clock::UnixTime;
 use crate::base::moment;
 use crate::config::env::{Env, Var};
-use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, Unfit, display, tidy};
+use crate::session::identity::{EMAIL_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, Unfit, display, fit_groups, tidy};
 use crate::session::nobody::Nobody;
 use crate::session::{Misfit, Outage, Unfound};
 
+/// Declares the nine settings that say where a source's JSON says what: the constants `MAPPING`, and `MAPPING_VARS`, the list
+/// of them in the order of the sample file. In the brackets stand the default and a sample.
+///
+/// ```
+/// countersign::mapping! { pub of "EXAMPLE" {
+///     subject("/sub", "/user/id"), "JSON pointer to the visitor's stable id.";
+///     name("/name", "/user/full_name");
+///     email("/email", "/mail");
+///     email_verified("/email_verified", "none");
+///     groups("/groups", "/roles");
+///     locale("/locale", "/lang");
+///     expires("/exp", "/expires_at"), "JSON pointer to the end of the session.";
+///     auth_time("/auth_time", "none"), "JSON pointer to when the visitor logged in.";
+///     attributes("", "plan=/plan"), "Further values to read, as name=/pointer.";
+/// } }
+///
+/// assert_eq!(MAPPING.email.name, "EXAMPLE_EMAIL");
+/// ```
+#[macro_export]
+macro_rules! mapping {
+    ($vis:vis of $source:literal {
+        subject($subject:literal, $subject_sample:literal), $subject_doc:literal;
+        name($name:literal, $name_sample:literal);
+        email($email:literal, $email_sample:literal);
+        email_verified($verified:literal, $verified_sample:literal);
+        groups($groups:literal, $groups_sample:literal);
+        locale($locale:literal, $locale_sample:literal);
+        expires $(as $end:literal)? ($expires:literal, $expires_sample:literal), $expires_doc:literal;
+        auth_time($auth_time:literal, $auth_time_sample:literal), $auth_time_doc:literal;
+        attributes($attributes:literal, $attributes_sample:literal), $attributes_doc:literal;
+    }) => {
+        /// Where this source's JSON says what.
+        $vis const MAPPING: $crate::session::mapping::MappingVars = {
+            use $crate::config::var::Var;
+            $crate::session::mapping::MappingVars {
+                subject: Var::new(concat!($source, "_SUBJECT"), $subject, $subject_sample, $subject_doc),
+                name: Var::new(concat!($source, "_NAME"), $name, $name_sample, "JSON pointer to the display name."),
+                email: Var::new(concat!($source, "_EMAIL"), $email, $email_sample, "JSON pointer to the e-mail address."),
+                email_verified: Var::new(
+                    concat!($source, "_EMAIL_VERIFIED"),
+                    $verified,
+                    $verified_sample,
+                    "JSON pointer to whether the address is verified.",
+                ),
+                groups: Var::new(concat!($source, "_GROUPS"), $groups, $groups_sample, "JSON pointer to the groups."),
+                locale: Var::new(concat!($source, "_LOCALE"), $locale, $locale_sample, "JSON pointer to the language tag."),
+                expires: Var::new(
+                    $crate::mapping!(@end $source $($end)?),
+                    $expires,
+                    $expires_sample,
+                    $expires_doc,
+                ),
+                auth_time: Var::new(concat!($source, "_AUTH_TIME"), $auth_time, $auth_time_sample, $auth_time_doc),
+                attributes: Var::new(concat!($source, "_ATTRIBUTES"), $attributes, $attributes_sample, $attributes_doc),
+            }
+        };
+
+        /// Each of these settings, in the order of the sample file.
+        $vis const MAPPING_VARS: &[&$crate::config::var::Var] = &[
+            &MAPPING.subject,
+            &MAPPING.name,
+            &MAPPING.email,
+            &MAPPING.email_verified,
+            &MAPPING.groups,
+            &MAPPING.locale,
+            &MAPPING.expires,
+            &MAPPING.auth_time,
+            &MAPPING.attributes,
+        ];
+    };
+    (@end $source:literal) => {
+        concat!($source, "_EXPIRES")
+    };
+    (@end $source:literal $end:literal) => {
+        concat!($source, "_", $end)
+    };
+}
+
 /// The variables that hold one source's pointers.
 #[derive(Debug, Clone, Copy)]
-pub struct MappingVars<'a> {
+pub struct MappingVars {
     /// The visitor's stable id: text, or an integer.
-    pub subject: &'a Var,
+    pub subject: Var,
     /// Display name.
-    pub name: &'a Var,
+    pub name: Var,
     /// E-mail address.
-    pub email: &'a Var,
+    pub email: Var,
     /// Whether the address is verified: a boolean, or its text.
-    pub email_verified: &'a Var,
+    pub email_verified: Var,
     /// Groups: an array of texts, one text, or an object whose members are named after them.
-    pub groups: &'a Var,
+    pub groups: Var,
     /// Language tag.
-    pub locale: &'a Var,
+    pub locale: Var,
     /// End of the session.
-    pub expires: &'a Var,
+    pub expires: Var,
     /// When the visitor logged in, likewise.
-    pub auth_time: &'a Var,
+    pub auth_time: Var,
     /// Further values, as `name=/pointer`.
-    pub attributes: &'a Var,
+    pub attributes: Var,
 }
 
 /// Where things stand in one source's JSON.
@@ -105,8 +183,14 @@ pub struct Mapped {
 }
 
 impl Mapping {
+    /// Names of the attributes that are read.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<String> {
+        self.attributes.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// Reads the pointers.
-    pub fn read(env: &mut Env, vars: &MappingVars<'_>) -> Self {
+    pub fn read(env: &mut Env, vars: &MappingVars) -> Self {
         let mut pointer = |var: &Var| {
             let text = env.text(var).filter(|t| !t.eq_ignore_ascii_case("none")).unwrap_or_default();
             if !text.is_empty() && !text.starts_with('/') {
@@ -114,18 +198,18 @@ impl Mapping {
             }
             text
         };
-        let (expires, auth_time) = (pointer(vars.expires), pointer(vars.auth_time));
+        let (expires, auth_time) = (pointer(&vars.expires), pointer(&vars.auth_time));
         Self {
             subject_setting: vars.subject.name,
-            subject: pointer(vars.subject),
-            name: pointer(vars.name),
-            email: pointer(vars.email),
-            email_verified: pointer(vars.email_verified),
-            groups: pointer(vars.groups),
-            locale: pointer(vars.locale),
-            expires: Time::of(env, vars.expires, expires),
-            auth_time: Time::of(env, vars.auth_time, auth_time),
-            attributes: read_attributes(env, vars.attributes),
+            subject: pointer(&vars.subject),
+            name: pointer(&vars.name),
+            email: pointer(&vars.email),
+            email_verified: pointer(&vars.email_verified),
+            groups: pointer(&vars.groups),
+            locale: pointer(&vars.locale),
+            expires: Time::of(env, &vars.expires, expires),
+            auth_time: Time::of(env, &vars.auth_time, auth_time),
+            attributes: read_attributes(env, &vars.attributes),
         }
     }
 
@@ -178,8 +262,14 @@ impl Mapping {
         identity.groups = at(&self.groups).map(texts).unwrap_or_default();
         identity.locale = text(&self.locale, ITEM_MAX);
         for (name, pointer) in &self.attributes {
-            if let Some(value) = at(pointer).and_then(harmless) {
+            let said = at(pointer).filter(|value| !value.is_null() && **value != "");
+            if let Some(value) = said.and_then(harmless) {
                 identity.attributes.insert(name.clone(), value);
+            } else if said.is_some() {
+                tracing::warn!(
+                    attribute = name,
+                    "an attribute was left out: it is too large, or holds a character that no text about somebody can hold"
+                );
             }
         }
         Ok(identity)
@@ -258,8 +348,7 @@ fn texts(value: &Value) -> Vec<String> {
         }
         one => one.as_str().into_iter().collect(),
     };
-    let fit = items.into_iter().filter_map(|t| tidy(t, ITEM_MAX).ok().flatten());
-    fit.take(GROUPS_MAX).collect()
+    fit_groups(items)
 }
 
 /// A value that may become an attribute: texts pass the same checks as all identity; containers are kept to a size.

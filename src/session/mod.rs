@@ -29,6 +29,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session of which nothing is known but whose it is.
+    #[must_use]
+    pub fn of(identity: Identity, source: &'static str) -> Self {
+        Self { identity, source, expires_at: None, authenticated_at: None }
+    }
+
     /// Whether the host's session still runs at `now`. A session that ends this very second has ended.
     #[must_use]
     pub fn is_live(&self, now: UnixTime) -> bool {
@@ -42,6 +48,9 @@ impl Session {
         Self { expires_at: ends.min(), ..self }
     }
 }
+
+/// Why a source was not asked: too many credentials that nobody knows come from the visitor's address.
+pub const STRANGERS: &str = "strangers";
 
 /// It could not be found out who sent a request. Never to be read as "logged out": that would log people out when a server
 /// hiccups, or when a setting does not fit what a proxy sends.
@@ -163,7 +172,7 @@ pub trait Authenticator: Send + Sync {
         Ok(())
     }
 
-    /// Whether whoever must be asked is being left alone at present, because asking kept failing.
+    /// Whether the circuit breaker is open.
     fn is_resting(&self) -> bool {
         false
     }

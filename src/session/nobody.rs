@@ -56,6 +56,9 @@ pub enum Nobody {
     /// The session's own end has come.
     #[error("the session has ended")]
     Expired,
+    /// It was ended for its subject, and nothing says that it began after that.
+    #[error("everything of this subject was revoked")]
+    Revoked,
     /// The record was not written by us.
     #[error("the session's record is not sealed with SESSION_STORE_KEY, or with what stands in for it")]
     NotSealed,
@@ -147,6 +150,7 @@ impl Nobody {
             Self::NoSubject { .. } => "no_subject",
             Self::UnknownSession => "unknown_session",
             Self::Expired => "session_expired",
+            Self::Revoked => "revoked",
             Self::NotSealed => "record_not_sealed",
             Self::Fallen { reason, .. } | Self::Token { reason, .. } => reason,
             Self::Differ { .. } => "sources_differ",

@@ -4,31 +4,48 @@
 //! with a bad assertion is not offered a plain header instead (H-10).
 
 pub mod conventions;
-mod settings;
-mod vars;
+pub mod settings;
+pub mod vars;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderName;
 use http::request::Parts;
 
-use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
 use crate::jose::jwks::Keys;
 use crate::jose::jwks::discovery::Provider;
 use crate::jose::jws::Verifier;
 use crate::jose::jws::compact::{bearer, sole_field};
 use crate::jose::jws::rejected::{Failure, Rejected};
-use crate::net::outbound::Outbound;
 use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
 use crate::session::nobody::Nobody;
 use crate::session::{Authenticator, Found, Guarded, Outage, Session, Unfound, answer};
 use crate::sources::assertion::conventions::Convention;
 use crate::sources::assertion::settings::{Place, Settings};
-use crate::sources::assertion::vars::JWKS_URL;
+use crate::sources::plan::{Collaborators, Kind, SourceSettings, shared};
 
 /// Name of this source, as it stands in `SESSION_SOURCES`.
 pub const NAME: &str = "assertion";
+
+/// This kind of source.
+pub const KIND: Kind = Kind {
+    name: NAME,
+    title: "Source `assertion`: a signed identity header",
+    vars: vars::VARS,
+    parse: |env, context| shared(Settings::read(env, context.outbound)),
+};
+
+impl SourceSettings for Settings {
+    fn attributes(&self) -> Vec<String> {
+        self.mapping.attributes()
+    }
+
+    fn build(&self, with: &Collaborators<'_>) -> Result<Arc<dyn Authenticator>, String> {
+        Ok(Arc::new(Assertion::new(self.clone(), with)?))
+    }
+}
 
 /// The source.
 #[derive(Debug)]
@@ -41,28 +58,21 @@ pub struct Assertion {
 }
 
 impl Assertion {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = vars::VARS;
-
-    /// Reads who signs, what a signed assertion must say, and where the keys are; `None` after naming what is wrong.
-    /// Nothing is fetched yet.
-    pub fn read(env: &mut Env, outbound: &Outbound, clock: &Clock) -> Option<Self> {
-        let Settings { convention, header, rules, keys, mapping } = Settings::read(env)?;
+    /// A source of these settings. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, with: &Collaborators<'_>) -> Result<Self, String> {
+        let Settings { convention, header, rules, keys, mapping } = settings;
+        let (outbound, clock) = (with.outbound, with.clock.clone());
         let keys = match keys {
             Place::Pinned(keys) => Ok(Keys::pinned(keys)),
             Place::Set(url) => Keys::at(url, outbound, clock.clone()),
             Place::Discovered(issuer) => Provider::new(&issuer, outbound, clock.clone()).map(Keys::of),
             Place::OneByOne(base) => Keys::one_by_one(&base, outbound, clock.clone()),
         };
-        let keys = keys.map_err(|problem| env.mistake_in(&JWKS_URL, &problem)).ok()?;
-        let (verifier, proxies) = (Verifier::new(rules, keys, clock.clone()), TrustedProxies::default());
-        Some(Self { convention, header, verifier, mapping, proxies })
-    }
-
-    /// The same behind these proxies, which say where a visitor is.
-    #[must_use]
-    pub fn behind(self, proxies: &TrustedProxies) -> Self {
-        Self { proxies: proxies.clone(), ..self }
+        let verifier = Verifier::new(rules, keys?, clock);
+        Ok(Self { convention, header, verifier, mapping, proxies: with.proxies.clone() })
     }
 
     /// Who signs, for the start-up message and the console.

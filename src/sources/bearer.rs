@@ -2,7 +2,9 @@
 //! by asking the authorization server (RFC 7662).
 
 mod introspection;
-mod settings;
+pub mod settings;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderName;
@@ -11,7 +13,6 @@ use http::request::Parts;
 use serde_json::Value;
 
 use crate::base::clock::{Clock, UnixTime};
-use crate::config::env::{Env, Var};
 use crate::jose::jwks::Keys;
 use crate::jose::jwks::discovery::Provider;
 use crate::jose::jws::Verifier;
@@ -19,16 +20,34 @@ use crate::jose::jws::compact::{self, TOKEN_MAX, sole_field};
 use crate::jose::jws::rejected::{Failure, Rejected};
 use crate::jose::jws::rules::{Verified, check_clients, check_requirements};
 use crate::jose::jws::times::Times;
-use crate::net::outbound::Outbound;
 use crate::net::peer::TrustedProxies;
 use crate::session::mapping::Mapping;
 use crate::session::nobody::Nobody;
 use crate::session::{Authenticator, Found, Guarded, Outage, Session, Unfound, answer};
 use crate::sources::bearer::introspection::Introspection;
-use crate::sources::bearer::settings::{INTROSPECTION_URL, ISSUER, JWKS_URL, Opaque, Settings, Signed};
+use crate::sources::bearer::settings::{Opaque, Settings, Signed};
+use crate::sources::plan::{Collaborators, Kind, SourceSettings, shared};
 
 /// Name of this source, as it stands in `SESSION_SOURCES`.
 pub const NAME: &str = "bearer";
+
+/// This kind of source.
+pub const KIND: Kind = Kind {
+    name: NAME,
+    title: "Source `bearer`: access tokens",
+    vars: settings::VARS,
+    parse: |env, context| shared(Settings::read(env, context.outbound)),
+};
+
+impl SourceSettings for Settings {
+    fn attributes(&self) -> Vec<String> {
+        self.mapping.attributes()
+    }
+
+    fn build(&self, with: &Collaborators<'_>) -> Result<Arc<dyn Authenticator>, String> {
+        Ok(Arc::new(Bearer::new(self.clone(), with)?))
+    }
+}
 
 /// The source.
 #[derive(Debug)]
@@ -42,22 +61,18 @@ pub struct Bearer {
 }
 
 impl Bearer {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = settings::VARS;
-
-    /// Reads who issues tokens, what they must say, and whom to ask about opaque ones; `None` after naming what is wrong.
-    /// Nothing is fetched yet.
-    pub fn read(env: &mut Env, outbound: &Outbound, proxies: &TrustedProxies, clock: &Clock) -> Option<Self> {
-        let Settings { signed, opaque, scope, mapping } = Settings::read(env)?;
-        let signed = match signed {
-            Some(signed) => Some(verifier(env, signed, outbound, clock)?),
-            None => None,
+    /// A source of these settings. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, with: &Collaborators<'_>) -> Result<Self, String> {
+        let Settings { signed, opaque, scope, mapping } = settings;
+        let signed = signed.map(|signed| verifier(signed, with)).transpose()?;
+        let ask = |rules: Opaque| {
+            Ok::<_, String>((Introspection::new(&rules.endpoint, with.outbound, with.clock.clone())?, rules))
         };
-        let opaque = match opaque {
-            Some(rules) => Some((introspection(env, &rules, outbound, clock)?, rules)),
-            None => None,
-        };
-        Some(Self { signed, opaque, scope, mapping, proxies: proxies.clone(), clock: clock.clone() })
+        let opaque = opaque.map(ask).transpose()?;
+        Ok(Self { signed, opaque, scope, mapping, proxies: with.proxies.clone(), clock: with.clock.clone() })
     }
 
     async fn session(&self, request: &Parts) -> Result<Session, Unfound> {
@@ -103,8 +118,10 @@ impl Bearer {
 
     fn check_scope(&self, claims: &Value) -> Result<(), Rejected> {
         let granted = scopes(claims);
-        let all = self.scope.iter().all(|wanted| granted.contains(&wanted.as_str()));
-        all.then_some(()).ok_or(Rejected::Requirement)
+        let missing = self.scope.iter().find(|wanted| !granted.contains(&wanted.as_str()));
+        let Some(scope) = missing else { return Ok(()) };
+        tracing::info!(scope, "a token has not the scope that BEARER_SCOPE requires");
+        Err(Rejected::Requirement)
     }
 }
 
@@ -113,20 +130,13 @@ fn token_in(request: &Parts) -> Result<Option<&[u8]>, Rejected> {
     Ok(sole_field(&request.headers, &AUTHORIZATION)?.and_then(compact::bearer))
 }
 
-fn verifier(env: &mut Env, signed: Signed, outbound: &Outbound, clock: &Clock) -> Option<Verifier> {
+fn verifier(signed: Signed, with: &Collaborators<'_>) -> Result<Verifier, String> {
     let Signed { rules, keys } = signed;
     let keys = match keys {
-        Some(url) => Keys::at(url, outbound, clock.clone()).map_err(|problem| env.mistake_in(&JWKS_URL, &problem)),
-        None => Provider::new(&rules.issuer, outbound, clock.clone())
-            .map(Keys::of)
-            .map_err(|problem| env.mistake_in(&ISSUER, &problem)),
+        Some(url) => Keys::at(url, with.outbound, with.clock.clone()),
+        None => Provider::new(&rules.issuer, with.outbound, with.clock.clone()).map(Keys::of),
     };
-    Some(Verifier::new(rules, keys.ok()?, clock.clone()))
-}
-
-fn introspection(env: &mut Env, rules: &Opaque, outbound: &Outbound, clock: &Clock) -> Option<Introspection> {
-    let made = Introspection::new(&rules.endpoint, outbound, clock.clone());
-    made.map_err(|problem| env.mistake_in(&INTROSPECTION_URL, &problem)).ok()
+    Ok(Verifier::new(rules, keys?, with.clock.clone()))
 }
 
 impl Opaque {

@@ -4,40 +4,35 @@ pub mod assertion;
 pub mod bearer;
 pub mod forwarded;
 pub mod login;
+pub mod plan;
 pub mod store;
 pub mod upstream;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderName;
 use http::request::Parts;
 
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::session::nobody::Nobody;
-use crate::session::{Authenticator, Found, Guarded, Outage, Session};
+use crate::session::{Authenticator, Found, Guarded, Outage, STRANGERS, Session};
+use crate::sources::plan::{Collaborators, Context, Kind, SourceSettings};
 
-/// Which sources, in which order.
-pub const SESSION_SOURCES: Var = Var::new(
-    "SESSION_SOURCES",
-    "",
-    "forwarded,upstream",
-    "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint), store (the host's tower-sessions record), login (our own login).",
-);
-/// What an outage in one source means for the next.
-pub const SESSION_ON_OUTAGE: Var = Var::new(
-    "SESSION_ON_OUTAGE",
-    "fail",
-    "next",
-    "What happens when a source cannot be asked: fail answers 503 at once; next asks the following source, and answers 503 only when none finds somebody.",
-);
+/// Every kind of source there is.
+pub const KINDS: [&Kind; 6] =
+    [&forwarded::KIND, &assertion::KIND, &bearer::KIND, &upstream::KIND, &store::KIND, &login::KIND];
 
-/// Whether all of them must agree.
-pub const SESSION_CROSS_CHECK: Var = Var::new(
-    "SESSION_CROSS_CHECK",
-    "false",
-    "true",
-    "Ask every source, and believe only what all of them say: each must find somebody, and the same subject. The first one's word is used, and the session ends with the first of theirs.",
-);
+crate::settings! {
+    pub vars {
+        SESSION_SOURCES("", "forwarded,upstream"),
+            "Where the visitor's session is looked up, in this order: forwarded (headers of an auth proxy), assertion (a signed identity header), bearer (access tokens), upstream (the host's own session endpoint), store (the host's tower-sessions record), login (our own login).";
+        SESSION_ON_OUTAGE("fail", "next"),
+            "What happens when a source cannot be asked: fail answers 503 at once; next asks the following source, and answers 503 only when none finds somebody.";
+        SESSION_CROSS_CHECK("false", "true"),
+            "Ask every source, and believe only what all of them say: each must find somebody, and the same subject. The first one's word is used, and the session ends with the first of theirs.";
+    }
+}
 
 /// What an outage in one source means for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,17 +44,19 @@ pub enum OnOutage {
 }
 
 /// Whose word counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rule {
     /// The first source's that finds somebody.
     First(OnOutage),
+    #[default]
     /// Everybody's, when they agree.
     All,
 }
 
-/// The configured sources in order.
+/// The configured sources in order. The default is none at all.
+#[derive(Default)]
 pub struct Chain {
-    sources: Vec<Box<dyn Authenticator>>,
+    sources: Vec<Arc<dyn Authenticator>>,
     rule: Rule,
 }
 
@@ -72,14 +69,14 @@ impl fmt::Debug for Chain {
 impl Chain {
     /// A chain of these sources.
     #[must_use]
-    pub fn new(sources: Vec<Box<dyn Authenticator>>, rule: Rule) -> Self {
+    pub fn new(sources: Vec<Arc<dyn Authenticator>>, rule: Rule) -> Self {
         Self { sources, rule }
     }
 
-    /// Whether every source must name the same subject, and so all of them are one login system.
+    /// The source of this name.
     #[must_use]
-    pub fn must_agree(&self) -> bool {
-        self.rule == Rule::All
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Authenticator>> {
+        self.sources.iter().find(|source| source.name() == name)
     }
 
     /// Names of the sources, in order.
@@ -112,16 +109,14 @@ impl Chain {
     /// Lets every source fetch what it can before the first visitor comes.
     ///
     /// # Errors
-    /// [`Outage`], the first one, after all sources had their turn; none when one source may stand in for another.
-    pub async fn warm(&self) -> Result<(), Outage> {
-        let mut warmed = Ok(());
-        let mut any = false;
+    /// Every [`Outage`], after all sources had their turn; none when one source may stand in for another.
+    pub async fn warm(&self) -> Result<(), Vec<Outage>> {
+        let mut outages = Vec::new();
         for source in &self.sources {
-            let fetched = source.warm().await;
-            any |= fetched.is_ok();
-            warmed = warmed.and(fetched);
+            outages.extend(source.warm().await.err());
         }
-        if self.rule == Rule::First(OnOutage::Next) && any { Ok(()) } else { warmed }
+        let stood_in = self.rule == Rule::First(OnOutage::Next) && outages.len() < self.sources.len();
+        if outages.is_empty() || stood_in { Ok(()) } else { Err(outages) }
     }
 
     /// Who sent this request.
@@ -129,10 +124,17 @@ impl Chain {
     /// # Errors
     /// [`Outage`] when a source could not be asked and nobody else may answer for it.
     pub async fn authenticate(&self, request: &Parts) -> Result<Found, Outage> {
-        match self.rule {
+        let found = match self.rule {
             Rule::First(on_outage) => self.first(request, on_outage).await,
             Rule::All => self.all(request).await,
+        };
+        // That one source has nothing to look at is no news as long as another one has.
+        if let Ok(Err(nobody)) = &found
+            && nobody.is_anonymous()
+        {
+            tracing::info!(reason = nobody.reason(), "nobody: {nobody}");
         }
+        found
     }
 
     /// As all sources say with one voice. Nobody is the answer where any of them finds nobody, and where they differ.
@@ -186,6 +188,9 @@ async fn ask(source: &dyn Authenticator, request: &Parts) -> Result<Found, Outag
         }
         Ok(Err(nobody)) => tracing::warn!(source = name, reason = nobody.reason(), "nobody: {nobody}"),
         Err(outage) if outage.misfit.is_some() => tracing::error!(source = name, "{outage}"),
+        Err(outage) if outage.reason == STRANGERS => {
+            tracing::warn!(source = name, "one client address brings more unknown sessions than RATE_LIMIT_ADDRESS");
+        }
         Ok(Ok(_)) | Err(_) => {}
     }
     found
@@ -199,10 +204,60 @@ fn more_telling(before: Option<Nobody>, now: Nobody) -> Nobody {
     }
 }
 
-/// Reads the order and the rule; the sources themselves are read by name.
-pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, Rule) {
+/// The sources that are asked, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Names, in order.
+    pub names: Vec<&'static str>,
+    /// Whose word counts.
+    pub rule: Rule,
+    sources: Vec<(&'static str, Arc<dyn SourceSettings>)>,
+}
+
+/// A source that lives already, by the name of its kind.
+pub type Living<'a> = &'a dyn Fn(&'static str) -> Option<Arc<dyn Authenticator>>;
+
+/// Under which name a reading keeps what a source was given ([`Env::part`]).
+#[must_use]
+pub fn part_of(name: &str) -> String {
+    format!("source {name}")
+}
+
+impl Settings {
+    /// Reads which sources are asked, and the settings of each.
+    pub fn read(env: &mut Env, context: &Context<'_>) -> Self {
+        let (order, rule) = read_order(env);
+        let read = |kind: &&'static Kind| {
+            let settings = env.part(&part_of(kind.name), |env| (kind.parse)(env, context));
+            settings.map(|settings| (kind.name, settings))
+        };
+        let sources = order.iter().filter_map(read).collect();
+        Self { names: order.iter().map(|kind| kind.name).collect(), rule, sources }
+    }
+
+    /// Names of the attributes that a session of any of them may carry.
+    pub fn attributes(&self) -> impl Iterator<Item = String> + '_ {
+        self.sources.iter().flat_map(|(_, settings)| settings.attributes())
+    }
+
+    /// Makes the sources that do not live already.
+    ///
+    /// # Errors
+    /// The source, and a sentence about it.
+    pub fn build(&self, with: &Collaborators<'_>, living: Living<'_>) -> Result<Chain, (&'static str, String)> {
+        let make = |(name, settings): &(&'static str, Arc<dyn SourceSettings>)| match living(name) {
+            Some(source) => Ok(source),
+            None => settings.build(with).map_err(|problem| (*name, problem)),
+        };
+        let sources: Result<Vec<_>, _> = self.sources.iter().map(make).collect();
+        Ok(Chain::new(sources?, self.rule))
+    }
+}
+
+fn read_order(env: &mut Env) -> (Vec<&'static Kind>, Rule) {
     let words: Vec<String> = env.list(&SESSION_SOURCES);
-    let mut order = Vec::new();
+    let known = KINDS.map(|kind| kind.name);
+    let mut order: Vec<&'static Kind> = Vec::new();
     if words.is_empty() {
         env.mistake_in(
             &SESSION_SOURCES,
@@ -210,9 +265,11 @@ pub fn read_order(env: &mut Env, known: &[&'static str]) -> (Vec<&'static str>, 
         );
     }
     for word in &words {
-        match known.iter().find(|name| *name == word) {
-            Some(name) if order.contains(name) => env.mistake_in(&SESSION_SOURCES, &format!("names {name} twice")),
-            Some(name) => order.push(*name),
+        match KINDS.iter().find(|kind| kind.name == word) {
+            Some(kind) if order.iter().any(|other| other.name == kind.name) => {
+                env.mistake_in(&SESSION_SOURCES, &format!("names {word} twice"));
+            }
+            Some(kind) => order.push(kind),
             None => env.mistake_in(&SESSION_SOURCES, &format!("`{word}` is none of {}", known.join(", "))),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
-use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use governor::clock::{Clock as GovernorClock, Reference};
@@ -12,39 +10,20 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::base::rate::Rate;
+use crate::config::env::Env;
+use crate::config::read::unless;
 
-/// Tokens per visitor.
-pub const RATE_LIMIT_VISITOR: Var = Var::new(
-    "RATE_LIMIT_VISITOR",
-    "60/m",
-    "600/h",
-    "Most tokens one visitor may fetch per widget, as count/s, count/m or count/h; `off` sets no limit. All of it may come at once.",
-);
-
-/// A count per span of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: NonZeroU32,
-    /// In which span.
-    pub per: Duration,
+crate::settings! {
+    pub vars VARS {
+        RATE_LIMIT_VISITOR("60/m", "600/h"; at_start()),
+            "Most tokens one visitor may fetch per widget, as count/s, count/m or count/h; `off` sets no limit. All of it may come at once.";
+    }
 }
 
-impl FromStr for Rate {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "takes a count and a unit, such as 60/m, or off";
-        let (count, unit) = text.split_once('/').ok_or(WRONG)?;
-        let per = match unit {
-            "s" => Duration::from_secs(1),
-            "m" => Duration::from_mins(1),
-            "h" => Duration::from_hours(1),
-            _ => return Err(WRONG),
-        };
-        Ok(Self { count: count.parse().map_err(|_| WRONG)?, per })
-    }
+/// Reads the rate; `None` when nothing is limited.
+pub fn read(env: &mut Env) -> Option<Rate> {
+    unless("off", Env::parse)(env, &RATE_LIMIT_VISITOR).flatten()
 }
 
 /// Our clock, as the limiter wants to see it.
@@ -115,16 +94,6 @@ impl fmt::Debug for Limiter {
 }
 
 impl Limiter {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&RATE_LIMIT_VISITOR];
-
-    /// Reads the rate.
-    pub fn read(env: &mut Env, clock: &Clock) -> Self {
-        let off = env.text(&RATE_LIMIT_VISITOR).is_some_and(|text| text.eq_ignore_ascii_case("off"));
-        let rate = if off { None } else { env.parse(&RATE_LIMIT_VISITOR) };
-        Self::new(rate, clock)
-    }
-
     /// A limiter of this rate; `None` limits nothing.
     #[must_use]
     pub fn new(rate: Option<Rate>, clock: &Clock) -> Self {

@@ -2,12 +2,14 @@
 //! only once.
 //!
 //! A [`Store`] is a `tower_sessions::SessionStore`, so whatever reads or writes sessions through that trait works with it.
-//! It does once, for every backend, what must be right everywhere: session ids are hashed before they leave this room, so
+//! It does once, for every backend, what must be right everywhere: session ids are hashed before they leave it, so
 //! that whoever reads a database, a backup or a slow-query log can log in as nobody (S-2); records are JSON; what has
 //! expired by our clock is not there; a deleted session is not revived by somebody who still holds it; and no call takes
 //! longer than [`DEADLINE`]. A [`Backend`] keeps rows by key and knows nothing of sessions.
 
+mod access;
 pub mod limits;
+mod losses;
 pub mod memory;
 pub mod place;
 #[cfg(feature = "postgres")]
@@ -18,21 +20,26 @@ pub mod redis;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod tower;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
 use tokio::sync::OnceCell;
-use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::{self, SessionStore};
+use tower_sessions::session::Id;
+use tower_sessions::session_store;
 
+use crate::base::availability::{Availability, SESSION_STORE};
 use crate::base::clock::{Clock, UnixTime, random_bytes};
+use crate::net::outbound::breaker::{Breaker, Outcome};
+use crate::store::losses::Presence;
 use crate::store::place::Settings;
 
 /// Longest time a call to a store may take. A visitor who waits longer than this has gone.
@@ -40,6 +47,8 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Most rows that one step of a sweep removes, so that no sweep holds a lock for long.
 const SWEEP_STEP: u32 = 1000;
+/// How long a sweep rests between two steps, for whoever waits for the lock.
+const SWEEP_REST: Duration = Duration::from_millis(20);
 
 /// Under which name something is kept: a SHA-256 hash, never the thing itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +97,9 @@ pub enum Down {
     /// A record that we did not write.
     #[error("a session record cannot be read")]
     Unreadable,
+    /// Its tables are not there, and our role may not make them.
+    #[error("the session store has no tables: run `countersign store migrate` as their owner")]
+    NoTables,
 }
 
 impl Down {
@@ -99,6 +111,7 @@ impl Down {
             Self::Deadline => "store_deadline",
             Self::Refused => "store_refused",
             Self::Unreadable => "store_unreadable",
+            Self::NoTables => "store_no_tables",
         }
     }
 }
@@ -177,20 +190,50 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     place: Option<Settings>,
     backend: OnceCell<Box<dyn Backend>>,
+    breaker: Breaker,
+    watched: Option<Arc<Availability>>,
+    /// It has refused something, and has kept nothing since.
+    refused: AtomicBool,
+    presence: Presence,
     clock: Clock,
+}
+
+/// What a call asks of a store. One that is full or read-only refuses what is to be kept, and answers everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Keep,
+    Other,
 }
 
 impl Store {
     /// The store of these settings. It is opened when it is first needed, or by [`Store::open`].
     #[must_use]
     pub fn at(place: Settings, clock: Clock) -> Self {
-        Self(Arc::new(Inner { place: Some(place), backend: OnceCell::new(), clock }))
+        let watched = Availability::of(SESSION_STORE, &place.to_string(), &clock);
+        Self::made(Some(place), OnceCell::new(), Some(watched), clock)
     }
 
     /// A store over this backend.
     #[must_use]
     pub fn over(backend: impl Backend, clock: Clock) -> Self {
-        Self(Arc::new(Inner { place: None, backend: OnceCell::new_with(Some(Box::new(backend))), clock }))
+        Self::made(None, OnceCell::new_with(Some(Box::new(backend))), None, clock)
+    }
+
+    /// A store over this backend, whose outages are told as those of `watched`.
+    #[must_use]
+    pub fn watched(backend: impl Backend, watched: Arc<Availability>, clock: Clock) -> Self {
+        Self::made(None, OnceCell::new_with(Some(Box::new(backend))), Some(watched), clock)
+    }
+
+    fn made(
+        place: Option<Settings>,
+        backend: OnceCell<Box<dyn Backend>>,
+        watched: Option<Arc<Availability>>,
+        clock: Clock,
+    ) -> Self {
+        let breaker = Breaker::new(clock.clone());
+        let (refused, presence) = (AtomicBool::default(), Presence::new());
+        Self(Arc::new(Inner { place, backend, breaker, watched, refused, presence, clock }))
     }
 
     /// A store that ends with the process.
@@ -229,6 +272,39 @@ impl Store {
         self.0.clock.now()
     }
 
+    /// Makes a call, unless calls have kept failing: who waits for a store that does not answer waits for nothing.
+    async fn bounded<T>(&self, access: Access, call: impl Future<Output = Result<T, Down>>) -> Result<T, Down> {
+        let watched = self.0.watched.as_deref();
+        let _calling = watched.map(Availability::calling);
+        let turn = self.0.breaker.admit().map_err(|_| {
+            watched.inspect(|watched| watched.turn_away());
+            Down::NoConnection
+        })?;
+        let since = self.0.clock.monotonic();
+        let result = tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Down::Deadline));
+        if let Some(watched) = watched {
+            watched.took.note(self.0.clock.monotonic().saturating_sub(since));
+            self.tell(watched, access, result.as_ref().err().copied());
+        }
+        let failed = matches!(result, Err(Down::NoConnection | Down::Deadline));
+        turn.settle(if failed { Outcome::Failed } else { Outcome::Well });
+        watched.inspect(|watched| watched.set_resting(self.0.breaker.is_open()));
+        result
+    }
+
+    fn tell(&self, watched: &Availability, access: Access, problem: Option<Down>) {
+        match (problem, access) {
+            (Some(Down::Refused), _) => self.0.refused.store(true, Ordering::Relaxed),
+            (None, Access::Keep) => self.0.refused.store(false, Ordering::Relaxed),
+            _ => {}
+        }
+        match problem {
+            None | Some(Down::Unreadable) if self.0.refused.load(Ordering::Relaxed) => {}
+            None | Some(Down::Unreadable) => watched.up(),
+            Some(down) => watched.down(&down.to_string()),
+        }
+    }
+
     /// Keeps a new session under a fresh id and returns the id.
     ///
     /// # Errors
@@ -253,7 +329,7 @@ impl Store {
             let text = text_of(data(&id)?, expires_at)?;
             let key = Key::of_session(&id);
             let row = Row { key: &key, text: &text, expires_at, now: self.now() };
-            if bounded(async { self.backend().await?.insert(row, tags).await }).await? {
+            if self.bounded(Access::Keep, async { self.backend().await?.insert(row, tags).await }).await? {
                 return Ok(id);
             }
         }
@@ -268,7 +344,7 @@ impl Store {
         let text = text_of(data, expires_at)?;
         let key = Key::of_session(id);
         let row = Row { key: &key, text: &text, expires_at, now: self.now() };
-        bounded(async { self.backend().await?.update(row).await }).await
+        self.bounded(Access::Other, async { self.backend().await?.update(row).await }).await
     }
 
     /// The data of a session that still runs, and when it ends.
@@ -276,11 +352,8 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn find(&self, id: &Id) -> Result<Option<(HashMap<String, Value>, UnixTime)>, Down> {
-        let Some(text) = bounded(async { self.backend().await?.find(&Key::of_session(id)).await }).await? else {
-            return Ok(None);
-        };
-        let text: Text = serde_json::from_str(&text).map_err(|_| Down::Unreadable)?;
-        Ok((self.now() < text.expires_at).then_some((text.data, text.expires_at)))
+        let text = self.text(&Key::of_session(id)).await?;
+        Ok(text.map(|text| (text.data, text.expires_at)))
     }
 
     /// Ends a session.
@@ -288,7 +361,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn end(&self, id: &Id) -> Result<(), Down> {
-        bounded(async { self.backend().await?.remove(&Key::of_session(id)).await }).await
+        self.bounded(Access::Other, async { self.backend().await?.remove(&Key::of_session(id)).await }).await
     }
 
     /// Ends every session with this tag, and says how many there were.
@@ -296,7 +369,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn end_tagged(&self, tag: &Key) -> Result<u64, Down> {
-        bounded(async { self.backend().await?.remove_tagged(tag).await }).await
+        self.bounded(Access::Other, async { self.backend().await?.remove_tagged(tag).await }).await
     }
 
     /// Marks something as done until `until`; false when it was marked before. Of any number of callers on any number of
@@ -305,7 +378,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn first(&self, mark: &Key, until: UnixTime) -> Result<bool, Down> {
-        bounded(async { self.backend().await?.mark(mark, self.now(), until).await }).await
+        self.bounded(Access::Keep, async { self.backend().await?.mark(mark, self.now(), until).await }).await
     }
 
     /// Whether something is marked as done.
@@ -313,7 +386,48 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn is_marked(&self, mark: &Key) -> Result<bool, Down> {
-        bounded(async { self.backend().await?.is_marked(mark, self.now()).await }).await
+        self.bounded(Access::Other, async { self.backend().await?.is_marked(mark, self.now()).await }).await
+    }
+
+    /// Notes something under this name until `until`, in the place of what was noted there before.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn note(&self, key: &Key, data: HashMap<String, Value>, until: UnixTime) -> Result<(), Down> {
+        let text = text_of(data, until)?;
+        let row = Row { key, text: &text, expires_at: until, now: self.now() };
+        self.bounded(Access::Keep, async {
+            let backend = self.backend().await?;
+            if backend.update(row).await? {
+                return Ok(());
+            }
+            // What has expired is in the way of what is new.
+            backend.remove(key).await?;
+            // False is another replica's note of this very moment.
+            backend.insert(row, &Tags::NONE).await.map(drop)
+        })
+        .await
+    }
+
+    /// What is noted under this name, unless it has run out.
+    ///
+    /// # Errors
+    /// [`Down`].
+    pub async fn noted(&self, key: &Key) -> Result<Option<HashMap<String, Value>>, Down> {
+        Ok(self.text(key).await?.map(|text| text.data))
+    }
+
+    async fn text(&self, key: &Key) -> Result<Option<Text>, Down> {
+        let text = self.bounded(Access::Other, async { self.backend().await?.find(key).await }).await?;
+        let text: Option<Text> =
+            text.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| Down::Unreadable)?;
+        Ok(text.filter(|text| self.now() < text.expires_at))
+    }
+
+    /// Whether it is being left alone at present, because calls kept failing.
+    #[must_use]
+    pub fn is_resting(&self) -> bool {
+        self.0.breaker.is_open()
     }
 
     /// Whether the store would answer, for readiness.
@@ -321,7 +435,7 @@ impl Store {
     /// # Errors
     /// [`Down`].
     pub async fn ping(&self) -> Result<(), Down> {
-        bounded(async { self.backend().await?.ping().await }).await
+        self.bounded(Access::Other, async { self.backend().await?.ping().await }).await
     }
 
     /// Forgets what has expired, a step at a time, and says how much that was. To be called now and then.
@@ -331,37 +445,15 @@ impl Store {
     pub async fn sweep(&self) -> Result<u64, Down> {
         let mut total = 0;
         loop {
-            let step = bounded(async { self.backend().await?.sweep(self.now(), SWEEP_STEP).await }).await?;
+            let step = self
+                .bounded(Access::Other, async { self.backend().await?.sweep(self.now(), SWEEP_STEP).await })
+                .await?;
             total += step;
             if step < u64::from(SWEEP_STEP) {
                 return Ok(total);
             }
+            tokio::time::sleep(SWEEP_REST).await;
         }
-    }
-}
-
-/// For whatever speaks to sessions through the trait of `tower-sessions`.
-#[async_trait]
-impl SessionStore for Store {
-    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let end = moment(record.expiry_date);
-        record.id = self.begin(record.data.clone(), end, &Tags::NONE).await?;
-        Ok(())
-    }
-
-    async fn save(&self, record: &Record) -> session_store::Result<()> {
-        self.replace(&record.id, record.data.clone(), moment(record.expiry_date)).await?;
-        Ok(())
-    }
-
-    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let Some((data, end)) = self.find(id).await? else { return Ok(None) };
-        let expiry_date = i64::try_from(end.0).ok().and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
-        Ok(Some(Record { id: *id, data, expiry_date: expiry_date.ok_or(Down::Unreadable)? }))
-    }
-
-    async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        Ok(self.end(id).await?)
     }
 }
 
@@ -373,29 +465,23 @@ fn fresh_id() -> Id {
     Id(i128::from_le_bytes(random_bytes()))
 }
 
-/// Whole seconds, rounded down: a session never lasts longer than its record says.
-fn moment(date: OffsetDateTime) -> UnixTime {
-    UnixTime(u64::try_from(date.unix_timestamp()).unwrap_or_default())
-}
-
-async fn bounded<T>(call: impl Future<Output = Result<T, Down>>) -> Result<T, Down> {
-    tokio::time::timeout(DEADLINE, call).await.unwrap_or(Err(Down::Deadline))
-}
-
-/// Stores that stay open when the configuration is read again: sessions in memory must survive a new certificate.
+/// The stores in use, so that one whose settings are read again stays open: sessions in memory must survive a new certificate.
+/// One that no configuration uses any more is closed.
 #[derive(Debug, Clone, Default)]
-pub struct Kept(Arc<Mutex<Vec<Store>>>);
+pub struct Stores(Arc<Mutex<Vec<Weak<Inner>>>>);
 
-impl Kept {
+impl Stores {
     /// The store of these settings: the one that is there already, or a new one.
     #[must_use]
-    pub fn store(&self, place: &Settings, clock: &Clock) -> Store {
+    pub fn at(&self, place: &Settings, clock: &Clock) -> Store {
         let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = stores.iter().find(|store| store.0.place.as_ref().is_some_and(|known| known.is(place))) {
-            return known.clone();
+        stores.retain(|store| store.strong_count() > 0);
+        let mut open = stores.iter().filter_map(Weak::upgrade);
+        if let Some(known) = open.find(|store| store.place.as_ref().is_some_and(|known| known.is(place))) {
+            return Store(known);
         }
         let store = Store::at(place.clone(), clock.clone());
-        stores.push(store.clone());
+        stores.push(Arc::downgrade(&store.0));
         store
     }
 }

@@ -1,5 +1,6 @@
 //! Where the state is kept: `SESSION_STORE`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -7,30 +8,19 @@ use url::Url;
 
 use crate::config::env::{Env, Var};
 use crate::net::outbound::is_loopback;
-use crate::store::Backend;
 use crate::store::memory::Memory;
+use crate::store::{Backend, access};
 
-/// The store.
-pub const SESSION_STORE: Var = Var {
-    default: "sqlite:/var/lib/countersign/sessions.db",
-    example: "sqlite:/var/lib/countersign/sessions.db",
-    ..Var::secret(
-        "SESSION_STORE",
-        "Where the sessions of our own login are kept: sqlite:/path, redis://host or rediss://host, postgres://user@host/database, or memory (they end with the process). Several replicas need redis or postgres.",
-    )
-};
-/// Its password.
-pub const SESSION_STORE_PASSWORD: Var = Var::secret(
-    "SESSION_STORE_PASSWORD",
-    "Password of the session store, so that its address holds none and can be shown. Best given as SESSION_STORE_PASSWORD_FILE.",
-);
-/// A prefix for Redis.
-pub const SESSION_STORE_PREFIX: Var = Var::new(
-    "SESSION_STORE_PREFIX",
-    "countersign:",
-    "chat-identity:",
-    "What every key starts with, where the store is Redis and others use it too.",
-);
+crate::settings! {
+    pub vars VARS {
+        SESSION_STORE(secret "sqlite:/var/lib/countersign/sessions.db"; by_default("sqlite:/var/lib/countersign/sessions.db")),
+            "Where the sessions of our own login are kept: sqlite:/path, redis://host or rediss://host, postgres://user@host/database, or memory (they end with the process). Several replicas need redis or postgres.";
+        SESSION_STORE_PASSWORD(secret),
+            "Password of the session store, so that its address holds none and can be shown. Best given as SESSION_STORE_PASSWORD_FILE.";
+        SESSION_STORE_PREFIX("countersign:", "chat-identity:"),
+            "What every key starts with, where the store is Redis and others use it too.";
+    }
+}
 
 /// Where a store is, whichever kind it is.
 #[derive(Debug, Clone)]
@@ -61,6 +51,18 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Everything but what may be a secret: the password, and whatever stands behind a `?`.
+    fn shown(&self) -> String {
+        let Ok(mut url) = Url::parse(self.url.expose_secret()) else { return "an address".to_owned() };
+        if url.password().is_some() && url.set_password(Some("***")).is_err() {
+            return "an address".to_owned();
+        }
+        url.set_query(None);
+        url.into()
+    }
+}
+
 impl Place {
     /// Reads an address; `None` after naming what is wrong, or when there is none.
     pub fn read(env: &mut Env, url: &Var, password: &Var) -> Option<Self> {
@@ -84,7 +86,10 @@ impl Place {
                 env.mistake_in(url, &format!("this build has no {scheme} (Cargo feature)"));
                 return None;
             }
-            Some(_) => warn_if_plain(env, url, &address),
+            Some(place) => {
+                env.show_as(url, place.shown());
+                warn_if_plain(env, url, &address);
+            }
         }
         place
     }
@@ -95,6 +100,15 @@ impl Place {
             (Self::Sqlite(one), Self::Sqlite(two)) => one == two,
             (Self::Redis(one), Self::Redis(two)) | (Self::Postgres(one), Self::Postgres(two)) => one.is(two),
             _ => false,
+        }
+    }
+
+    /// Where it is, without a password.
+    fn shown(&self) -> String {
+        match self {
+            Self::Memory => "memory".to_owned(),
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Redis(at) | Self::Postgres(at) => at.shown(),
         }
     }
 
@@ -136,10 +150,14 @@ pub struct Settings {
     prefix: String,
 }
 
-impl Settings {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&SESSION_STORE, &SESSION_STORE_PASSWORD, &SESSION_STORE_PREFIX];
+impl fmt::Display for Settings {
+    /// Where it is, without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place.shown())
+    }
+}
 
+impl Settings {
     /// Reads where the store is; `None` after naming what is wrong.
     pub fn read(env: &mut Env) -> Option<Self> {
         let place = Place::read(env, &SESSION_STORE, &SESSION_STORE_PASSWORD)?;
@@ -153,10 +171,38 @@ impl Settings {
         Self { place: Place::Memory, prefix: String::new() }
     }
 
+    /// Whether another process finds there what this one keeps.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        !matches!(self.place, Place::Memory)
+    }
+
+    /// Why this user could not keep state there, as far as can be told without touching anything.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        match &self.place {
+            Place::Sqlite(path) => access::obstacle(path),
+            Place::Memory | Place::Redis(_) | Place::Postgres(_) => None,
+        }
+    }
+
     /// Whether these settings mean the same store as `other`.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.prefix == other.prefix && self.place.is(&other.place)
+    }
+
+    /// Makes what the store needs before the service may use it, and lets a `PostgreSQL` role read and write it; says what was
+    /// done.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn migrate(&self, role: Option<&str>) -> Result<&'static str, String> {
+        match &self.place {
+            Place::Memory | Place::Redis(_) => Ok("needs nothing to be made"),
+            Place::Sqlite(path) => open_sqlite(path).await.map(|_| "has its file and its tables"),
+            Place::Postgres(at) => migrate_postgres(at, role).await.map(|()| "has its tables"),
+        }
     }
 
     pub(super) async fn open(&self) -> Result<Box<dyn Backend>, String> {
@@ -192,6 +238,16 @@ fn open_redis(_: &Address, _: &str) -> Result<Box<dyn Backend>, String> {
 #[cfg(feature = "postgres")]
 fn open_postgres(at: &Address) -> Result<Box<dyn Backend>, String> {
     Ok(Box::new(crate::store::postgres::Postgres::new(&at.url, at.password.as_ref())?))
+}
+
+#[cfg(feature = "postgres")]
+async fn migrate_postgres(at: &Address, role: Option<&str>) -> Result<(), String> {
+    crate::store::postgres::Postgres::new(&at.url, at.password.as_ref())?.migrate(role).await
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn migrate_postgres(_: &Address, _: Option<&str>) -> Result<(), String> {
+    std::future::ready(Err(NOT_BUILT_IN.to_owned())).await
 }
 
 #[cfg(not(feature = "postgres"))]

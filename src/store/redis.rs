@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::{Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, cmd, pipe};
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::base::clock::UnixTime;
@@ -37,7 +38,7 @@ impl Redis {
     }
 
     fn name(&self, kind: char, key: &Key) -> String {
-        format!("{}{kind}:{}", self.prefix, hex::encode(key.as_bytes()))
+        format!("{}{kind}:{}", self.prefix, HEXLOWER.encode(key.as_bytes()))
     }
 
     fn row(&self, key: &Key) -> String {

@@ -104,6 +104,7 @@ macro_rules! backend {
                     "delete from countersign_sessions where key in (select key from countersign_sessions where expires_at <= $1 limit $2)",
                     "delete from countersign_marks where key in (select key from countersign_marks where expires_at <= $1 limit $2)",
                 ];
+                self.is_still_there();
                 let mut swept = 0;
                 for sql in SWEEPS {
                     let sweep = sqlx::query(sql).bind(seconds(now)).bind(i64::from(most));

@@ -1,6 +1,6 @@
 //! State in a file beside the service: survives a restart, needs no server, serves one replica.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
@@ -15,7 +15,12 @@ const BUSY: Duration = Duration::from_millis(1500);
 
 /// An open database file.
 #[derive(Debug)]
-pub struct Sqlite(SqlitePool);
+pub struct Sqlite {
+    pool: SqlitePool,
+    path: PathBuf,
+    /// Which file it was when it was opened: device and inode.
+    file: Option<(u64, u64)>,
+}
 
 impl Sqlite {
     /// Opens the file, and makes it first if need be, readable by its owner only.
@@ -36,12 +41,22 @@ impl Sqlite {
         for statement in schema!("blob") {
             sqlx::query(statement).execute(&pool).await.map_err(unusable)?;
         }
-        Ok(Self(pool))
+        Ok(Self { pool, path: path.to_owned(), file: identity(path) })
+    }
+
+    /// A file that was deleted or replaced under us is written to as before, and read by nobody ever again.
+    fn is_still_there(&self) {
+        if identity(&self.path) != self.file {
+            tracing::error!(
+                file = %self.path.display(),
+                "the session store's file was deleted or replaced: sessions end with this process; restart the service"
+            );
+        }
     }
 
     #[expect(clippy::unused_async, reason = "the database with a server behind it connects here")]
     async fn pool(&self) -> Result<&SqlitePool, Down> {
-        Ok(&self.0)
+        Ok(&self.pool)
     }
 }
 
@@ -56,9 +71,18 @@ pub async fn read_only(path: &Path) -> Result<SqlitePool, String> {
     opened.map_err(|error| format!("{} cannot be read ({})", path.display(), Down::from(error)))
 }
 
-/// `SQLite` makes its files with the process's umask, and the log beside the file inherits the file's mode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+/// The folder is made where it is missing, for its owner only. `SQLite` makes its files with the process's umask, and the log beside the file inherits the file's mode.
 fn make_private(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    if let Some(folder) = path.parent() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|e| format!("{} cannot be made ({})", folder.display(), e.kind()))?;
+    }
     let mut options = std::fs::OpenOptions::new();
     let made = options.create(true).append(true).mode(0o600).open(path);
     made.map(drop).map_err(|e| format!("{} cannot be opened for writing ({})", path.display(), e.kind()))

@@ -1,26 +1,32 @@
 //! A vendor's exchange bound to this organisation: the templates that fill its calls, and the server they go to.
 
+use std::time::Duration;
+
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::vars::EXCHANGE;
+use super::vars::WIDGET_EXCHANGE;
 use crate::base::clock::{Clock, UnixTime};
 use crate::claims::{
     ClaimTemplate, Incomplete, Missing, PageInput, Registered, Scope, Stamp, Surroundings, TemplateError, TextTemplate,
 };
 use crate::config::env::Env;
 use crate::connector::exchange::format::{CallFormat, ExchangeFormat};
-use crate::connector::exchange::{API_URL, Exchange, Request, Requests, read_secrets};
+use crate::connector::exchange::{Exchange, Request, Requests, WIDGET_API_URL, read_secrets};
 use crate::connector::wire::read_limits;
-use crate::net::outbound::{Outbound, is_loopback};
+use crate::net::outbound::{Limits, Outbound, is_loopback};
 use crate::session::Session;
 use crate::session::identity::{Identity, Subject};
 
-/// One vendor's exchange, ready to be asked.
+/// One vendor's exchange: plain values, of which the vendor's server can be asked.
 #[derive(Debug)]
 pub struct Plan {
-    /// The vendor's server.
-    pub exchange: Exchange,
+    /// What is sent and how the answer is read.
+    pub format: ExchangeFormat,
+    server: Url,
+    secrets: Vec<SecretString>,
+    limits: Limits,
     origin: String,
     first: Option<CallTemplate>,
     call: CallTemplate,
@@ -36,22 +42,17 @@ struct CallTemplate {
 
 impl Plan {
     /// Reads the exchange of the widget being read; `None` after naming what is wrong.
-    pub(super) fn read(
-        env: &mut Env,
-        text: &str,
-        surroundings: &Surroundings,
-        outbound: &Outbound,
-        clock: &Clock,
-    ) -> Option<Self> {
+    pub(super) fn read(env: &mut Env, text: &str, surroundings: &Surroundings, outbound: &Outbound) -> Option<Self> {
         let secrets = read_secrets(env);
         let limits = read_limits(env);
         let base = read_base(env)?;
         let format = ExchangeFormat::parse(text);
-        let format = format.map_err(|problems| problems.iter().for_each(|p| env.mistake_in(&EXCHANGE, p))).ok()?;
-        let origin = origin_of(env, &format, base.as_deref(), surroundings)?;
+        let format =
+            format.map_err(|problems| problems.iter().for_each(|p| env.mistake_in(&WIDGET_EXCHANGE, p))).ok()?;
+        let server = origin_of(env, &format, base.as_deref(), surroundings)?;
         let mut compile = |call: &CallFormat, name: &str| {
             let compiled = CallTemplate::compile(call, name, base.as_deref(), surroundings);
-            compiled.map_err(|errors| errors.iter().for_each(|e| env.mistake_in(&EXCHANGE, &e.to_string()))).ok()
+            compiled.map_err(|errors| errors.iter().for_each(|e| env.mistake_in(&WIDGET_EXCHANGE, &e.to_string()))).ok()
         };
         let first = format.first.as_ref().map(|call| compile(call, "first"));
         let call = compile(&format.call, "call");
@@ -60,9 +61,30 @@ impl Plan {
             return None;
         }
         let (first, call, revoke) = (first.flatten(), call?, revoke.flatten());
-        let exchange = Exchange::new(format, &origin, secrets, outbound, limits?, clock);
-        let exchange = exchange.map_err(|problem| env.mistake_in(&API_URL, &problem)).ok()?;
-        Some(Self { exchange, origin: origin.origin().ascii_serialization(), first, call, revoke })
+        let limits = limits?;
+        outbound.check(&server).map_err(|problem| env.mistake_in(&WIDGET_API_URL, &problem)).ok()?;
+        let origin = server.origin().ascii_serialization();
+        let plan = Self { format, server, secrets, limits, origin, first, call, revoke };
+        let (nobody, stamp) = nobody()?;
+        if let Err(lacking) = plan.revocation(&nobody, "nobody", "", &stamp) {
+            let why = "where tokens are revoked nothing is known of a visitor but `subject`";
+            env.mistake_in(&WIDGET_EXCHANGE, &format!("`revoke` cannot be filled, because {why} ({lacking})"));
+        }
+        Some(plan)
+    }
+
+    /// The vendor's server.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn exchange(&self, outbound: &Outbound, clock: &Clock) -> Result<Exchange, String> {
+        Exchange::new(self.format.clone(), &self.server, self.secrets.clone(), outbound, self.limits, clock)
+    }
+
+    /// The host that is called.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.server.host_str().unwrap_or_default()
     }
 
     /// The filled calls of one visitor.
@@ -74,12 +96,26 @@ impl Plan {
         Ok(Requests { first, call: self.fill(&self.call, scope, stamp)? })
     }
 
-    /// The filled call that ends a visitor's tokens.
+    /// Whether the vendor can end a visitor's tokens.
+    #[must_use]
+    pub fn revokes(&self) -> bool {
+        self.revoke.is_some()
+    }
+
+    /// The filled call that ends the tokens of a visitor of whom nothing but the subject is known.
     ///
     /// # Errors
     /// As [`Plan::requests`].
-    pub fn revocation(&self, scope: &Scope<'_>, stamp: &Stamp) -> Result<Option<Request>, Incomplete> {
-        self.revoke.as_ref().map(|revoke| self.fill(revoke, scope, stamp)).transpose()
+    pub fn revocation(
+        &self,
+        session: &Session,
+        subject: &str,
+        widget: &str,
+        stamp: &Stamp,
+    ) -> Result<Option<Request>, Incomplete> {
+        let page = PageInput::default();
+        let scope = Scope { session, subject, widget, ticket: None, agent: false, page: &page };
+        self.revoke.as_ref().map(|revoke| self.fill(revoke, &scope, stamp)).transpose()
     }
 
     fn fill(&self, call: &CallTemplate, scope: &Scope<'_>, stamp: &Stamp) -> Result<Request, Incomplete> {
@@ -140,15 +176,15 @@ fn authority(url: &str) -> &str {
 /// `Some(None)` when none is set; `None` after naming what is wrong.
 #[expect(clippy::option_option, reason = "absent, and wrong, are two things")]
 fn read_base(env: &mut Env) -> Option<Option<String>> {
-    if !env.is_set(&API_URL) {
+    if !env.is_set(&WIDGET_API_URL) {
         return Some(None);
     }
-    let url: Url = env.parse(&API_URL)?;
+    let url: Url = env.parse(&WIDGET_API_URL)?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let nobody = url.username().is_empty() && url.password().is_none();
     let safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     if !(bare && nobody && safe) {
-        env.mistake_in(&API_URL, "is not an https address without path and credentials");
+        env.mistake_in(&WIDGET_API_URL, "is not an https address without path and credentials");
         return None;
     }
     Some(Some(url.origin().ascii_serialization()))
@@ -164,13 +200,13 @@ fn origin_of(env: &mut Env, format: &ExchangeFormat, base: Option<&str>, known: 
         let safe = |url: &Url| url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
         let Some(url) = url.filter(safe) else {
             let why = "must be an https address in whose host nothing but `config` values stand";
-            env.mistake_in(&EXCHANGE, &format!("`{name}.url` {why}"));
+            env.mistake_in(&WIDGET_EXCHANGE, &format!("`{name}.url` {why}"));
             return None;
         };
         origins.push(url);
     }
     if origins.windows(2).any(|pair| pair[0].origin() != pair[1].origin()) {
-        env.mistake_in(&EXCHANGE, "calls more than one server; the API key goes to one only");
+        env.mistake_in(&WIDGET_EXCHANGE, "calls more than one server; the API key goes to one only");
         return None;
     }
     origins.into_iter().next()
@@ -180,14 +216,15 @@ fn origin_of(env: &mut Env, format: &ExchangeFormat, base: Option<&str>, known: 
 fn fixed(text: &str, known: &Surroundings) -> Option<String> {
     let constants_only = text.split("{{").skip(1).all(|rest| rest.trim_start().starts_with("config."));
     let template = TextTemplate::compile("url", text, known.clone()).ok().filter(|_| constants_only)?;
-    let session = Session {
-        identity: Identity::new(Subject::new("nobody").ok()?),
-        source: "self-test",
-        expires_at: None,
-        authenticated_at: None,
-    };
+    let (session, stamp) = nobody()?;
     let page = PageInput::default();
     let scope = Scope { session: &session, subject: "nobody", widget: "", ticket: None, agent: false, page: &page };
-    let stamp = Stamp::new(UnixTime(0), std::time::Duration::from_secs(1), std::time::Duration::ZERO, None)?;
     template.fill(&scope, &stamp).ok()
+}
+
+/// A visitor of whom nothing is known, at no time in particular.
+fn nobody() -> Option<(Session, Stamp)> {
+    let identity = Identity::new(Subject::new("nobody").ok()?);
+    let session = Session::of(identity, "self-test");
+    Some((session, Stamp::new(UnixTime(0), Duration::from_secs(1), Duration::ZERO, None)?))
 }

@@ -2,7 +2,9 @@
 
 pub mod exchange;
 mod format;
+pub mod guide;
 pub mod mechanism;
+pub mod needs;
 pub mod page_value;
 pub mod policy;
 pub mod presets;
@@ -10,6 +12,7 @@ mod subject;
 pub mod vars;
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +25,15 @@ use self::page_value::PageValue;
 use self::policy::Policy;
 use self::presets::Profile;
 use self::subject::SubjectWriter;
-use self::vars::{AGENT_GROUP, ALLOWED_ORIGINS, BESIDE, PAGE_LOCALE, PAGE_LOCATION, TOKEN_FIELD, TOKEN_MAX, WIDGETS};
+use self::vars::{
+    WIDGET_AGENT_GROUP, WIDGET_ALLOWED_ORIGINS, WIDGET_ANSWER_CLAIMS, WIDGET_MAX_TOKEN_BYTES, WIDGET_PAGE_LOCALE,
+    WIDGET_PAGE_LOCATION, WIDGET_TOKEN_FIELD, WIDGETS,
+};
 use crate::base::clock::Clock;
-use crate::claims::pseudonym::{Namespaces, PAIRWISE_ID, Pseudonyms};
+use crate::claims::pseudonym::{Namespaces, Pseudonyms, WIDGET_PAIRWISE_ID};
 use crate::claims::{ClaimTemplate, Surroundings};
 use crate::config::env::Env;
+use crate::connector::exchange::Exchange;
 use crate::connector::{self, Connector};
 use crate::jose::keyring::{KeyPolicy, Keyring};
 use crate::net::origin::Origin;
@@ -45,9 +52,51 @@ pub struct PageMay {
 /// An origin whose pages may ask, ready to be echoed.
 pub type Listed = (Origin, HeaderValue);
 
-/// One chat widget on the organisation's pages.
+/// One chat widget on the organisation's pages, and whom it has to ask. What is configured of it is read as if it were
+/// the widget's own.
 #[derive(Debug)]
 pub struct Widget {
+    settings: Settings,
+    /// How its vendor's conversation token is fetched, where it needs one.
+    pub connector: Option<Arc<dyn Connector>>,
+    /// The vendor's server, where that gives the tokens.
+    pub exchange: Option<Arc<Exchange>>,
+}
+
+impl Deref for Widget {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// Under which name a reading keeps what a widget was given ([`Env::part`]).
+fn part_of(name: &str, profile: &Profile) -> String {
+    format!("widget {name} ({})", profile.name)
+}
+
+impl Widget {
+    /// The widget of these settings. What `living` has still, because nothing about it has changed, is used on.
+    ///
+    /// # Errors
+    /// A sentence for the operator when no client can be made.
+    pub fn new(settings: Settings, outbound: &Outbound, clock: &Clock, living: Option<&Self>) -> Result<Self, String> {
+        if let Some(Self { connector, exchange, .. }) = living {
+            return Ok(Self { settings, connector: connector.clone(), exchange: exchange.clone() });
+        }
+        let connector = settings.connection.as_ref().map(|connection| connection.build(outbound, clock)).transpose()?;
+        let exchange = match &settings.mechanism {
+            Mechanism::Exchange(plan) => Some(Arc::new(plan.exchange(outbound, clock)?)),
+            Mechanism::Token(_) | Mechanism::Digest(_) => None,
+        };
+        Ok(Self { settings, connector, exchange })
+    }
+}
+
+/// What is configured of a widget: plain values and parsed keys.
+#[derive(Debug, Clone)]
+pub struct Settings {
     /// Its name in the route and in the log.
     pub name: String,
     /// Its vendor's profile.
@@ -55,9 +104,9 @@ pub struct Widget {
     /// What makes its answers.
     pub mechanism: Mechanism,
     /// Its claims.
-    pub template: ClaimTemplate,
-    /// How its vendor's conversation token is fetched, where it needs one.
-    pub connector: Option<Arc<dyn Connector>>,
+    pub template: Arc<ClaimTemplate>,
+    /// What its vendor's conversation token is fetched with, where it needs one.
+    pub connection: Option<connector::Settings>,
     /// What a page may say.
     pub page_may: PageMay,
     /// Values that the vendor's code in the page may send.
@@ -90,15 +139,13 @@ pub struct Shared {
     pub origins: Vec<Origin>,
     /// How vendors are called.
     pub outbound: Outbound,
-    /// Time.
-    pub clock: Clock,
     /// Keys of pseudonyms, where there are any.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
     /// Which login system each source's subjects belong to.
     pub namespaces: Arc<Namespaces>,
 }
 
-impl Widget {
+impl Settings {
     /// Reads every configured widget.
     pub fn read_all(env: &mut Env, shared: &Shared) -> Vec<Self> {
         let names: Vec<String> = env.list(&WIDGETS);
@@ -116,42 +163,50 @@ impl Widget {
         if names.is_empty() {
             return Self::read(env, None, shared).into_iter().collect();
         }
-        names.iter().filter_map(|name| env.within(Some(name), |env| Self::read(env, Some(name), shared))).collect()
+        let read = |name: &String| env.within(Some(name), |env| Self::read(env, Some(name), shared));
+        names.iter().filter_map(read).collect()
     }
 
     fn read(env: &mut Env, name: Option<&str>, shared: &Shared) -> Option<Self> {
         let profile = format::read_profile(env)?;
+        env.part(&part_of(name.unwrap_or(profile.name), profile), |env| Self::read_of(env, profile, name, shared))
+    }
+
+    fn read_of(env: &mut Env, profile: &'static Profile, name: Option<&str>, shared: &Shared) -> Option<Self> {
         let chosen = mechanism::read_format(env, profile)?;
         let (surroundings, page_values) = mechanism::read_surroundings(env, profile);
         let registered = format::read_registered(env, profile, &chosen, shared.public_url.as_ref());
         let template = format::read_template(env, profile, &chosen, registered, surroundings.clone());
         let mechanism = read_mechanism(env, profile, &chosen, template.as_ref(), &surroundings, shared);
         let own_name = name.unwrap_or(profile.name);
-        let pairwise_id = env.text(&PAIRWISE_ID).unwrap_or_else(|| own_name.to_owned());
+        let pairwise_id = env.text(&WIDGET_PAIRWISE_ID).unwrap_or_else(|| own_name.to_owned());
         let (keys, namespaces) = (shared.pseudonyms.as_ref(), &shared.namespaces);
         let writer = SubjectWriter::read(env, profile.subject_form, keys, namespaces, &pairwise_id);
         let lifetime = format::read_lifetime(env, profile);
-        let token_max = env.parse(&TOKEN_MAX).unwrap_or(profile.token_max);
-        let token_field = env.text(&TOKEN_FIELD).unwrap_or_else(|| usual_field(profile, mechanism.as_ref()));
-        let own_beside: Vec<String> = env.list(&BESIDE);
+        let token_max = env.parse(&WIDGET_MAX_TOKEN_BYTES).unwrap_or(profile.token_max);
+        let token_field = env.text(&WIDGET_TOKEN_FIELD).unwrap_or_else(|| usual_field(profile, mechanism.as_ref()));
+        let own_beside: Vec<String> = env.list(&WIDGET_ANSWER_CLAIMS);
         let beside =
             if own_beside.is_empty() { profile.beside.iter().map(|&b| b.to_owned()).collect() } else { own_beside };
-        let origins = if env.is_set(&ALLOWED_ORIGINS) { env.list(&ALLOWED_ORIGINS) } else { shared.origins.clone() };
+        let origins = if env.is_set(&WIDGET_ALLOWED_ORIGINS) {
+            env.list(&WIDGET_ALLOWED_ORIGINS)
+        } else {
+            shared.origins.clone()
+        };
         let policy = Policy::read(env);
-        let connector = profile.connector.map(|kind| connector::read(env, kind, &shared.outbound, &shared.clock));
-        let connector = match connector {
-            Some(None) => return None,
-            other => other.flatten(),
+        let connection = match profile.connector {
+            Some(kind) => Some(connector::read(env, kind, &shared.outbound)?),
+            None => None,
         };
         Some(Self {
             name: own_name.to_owned(),
             profile,
             mechanism: mechanism?,
-            template: template?,
-            connector,
-            page_may: PageMay { locale: env.flag(&PAGE_LOCALE), location: env.flag(&PAGE_LOCATION) },
+            template: Arc::new(template?),
+            connection,
+            page_may: PageMay { locale: env.flag(&WIDGET_PAGE_LOCALE), location: env.flag(&WIDGET_PAGE_LOCATION) },
             page_values,
-            agent_group: env.text(&AGENT_GROUP),
+            agent_group: env.text(&WIDGET_AGENT_GROUP),
             pairwise_id,
             writer: writer?,
             lifetime: lifetime?,
@@ -163,6 +218,12 @@ impl Widget {
         })
     }
 
+    /// Under which name a reading keeps what it was given ([`Env::part`]).
+    #[must_use]
+    pub fn part(&self) -> String {
+        part_of(&self.name, self.profile)
+    }
+
     /// The keys of its tokens, where it signs any.
     #[must_use]
     pub fn keyring(&self) -> Option<&Keyring> {
@@ -170,6 +231,12 @@ impl Widget {
             Mechanism::Token(keyring) => Some(keyring),
             Mechanism::Digest(_) | Mechanism::Exchange(_) => None,
         }
+    }
+
+    /// Whether its vendor can be told to end a visitor's tokens.
+    #[must_use]
+    pub fn revokes(&self) -> bool {
+        matches!(&self.mechanism, Mechanism::Exchange(plan) if plan.revokes())
     }
 
     /// The page's call as the vendor documents it, with this organisation's own address in it. The first widget answers at
@@ -184,8 +251,8 @@ impl Widget {
     #[must_use]
     pub fn subject<'a>(&self, session: &'a Session) -> Cow<'a, str> {
         let written = self.writer.write(session.source, &session.identity.subject);
-        match &self.connector {
-            Some(connector) => Cow::Owned(connector.user_id(&written)),
+        match &self.connection {
+            Some(connection) => Cow::Owned(connection.user_id(&written)),
             None => written,
         }
     }
@@ -214,13 +281,13 @@ fn read_mechanism(
     match chosen {
         Chosen::Token => {
             let options = format::read_header(env, profile);
-            Keyring::read(env, policy, &options).map(Box::new).map(Mechanism::Token)
+            Keyring::read(env, policy, &options).map(Arc::new).map(Mechanism::Token)
         }
         Chosen::Digest(text) => {
-            mechanism::read_digest(env, text, policy, template).map(Box::new).map(Mechanism::Digest)
+            mechanism::read_digest(env, text, policy, template).map(Arc::new).map(Mechanism::Digest)
         }
         Chosen::Exchange(text) => {
-            Plan::read(env, text, surroundings, &shared.outbound, &shared.clock).map(Box::new).map(Mechanism::Exchange)
+            Plan::read(env, text, surroundings, &shared.outbound).map(Arc::new).map(Mechanism::Exchange)
         }
     }
 }

@@ -3,39 +3,23 @@
 use std::time::Duration;
 
 use crate::base::clock::UnixTime;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::config::read::names;
 use crate::session::Session;
 use crate::session::identity::{Identity, Subject, email_domain};
 
-/// Groups of which the visitor needs one.
-pub const REQUIRED_GROUPS: Var = Var::new(
-    "WIDGET_REQUIRED_GROUPS",
-    "",
-    "patients,staff",
-    "Only visitors in at least one of these groups get a token. Compared exactly.",
-);
-/// Whether the e-mail address must be verified.
-pub const REQUIRE_VERIFIED_EMAIL: Var = Var::new(
-    "WIDGET_REQUIRE_VERIFIED_EMAIL",
-    "false",
-    "true",
-    "Only visitors whose e-mail address the host says it has verified get a token.",
-);
-/// Domains of which the e-mail address needs one.
-pub const EMAIL_DOMAINS: Var = Var::new(
-    "WIDGET_EMAIL_DOMAINS",
-    "",
-    "example.org",
-    "Only visitors with a verified e-mail address in exactly one of these domains get a token.",
-);
-/// Oldest login that is accepted.
-pub const MAX_SESSION_AGE: Var = Var::new(
-    "WIDGET_MAX_SESSION_AGE",
-    "",
-    "12h",
-    "Only visitors who logged in at most this long ago get a token; sources that do not report when are refused.",
-);
+crate::settings! {
+    pub vars VARS {
+        WIDGET_REQUIRED_GROUPS("", "patients,staff"),
+            "Only visitors in at least one of these groups get a token. Compared exactly.";
+        WIDGET_REQUIRE_VERIFIED_EMAIL("false", "true"),
+            "Only visitors whose e-mail address the host says it has verified get a token.";
+        WIDGET_EMAIL_DOMAINS("", "example.org"),
+            "Only visitors with a verified e-mail address in exactly one of these domains get a token.";
+        WIDGET_MAX_SESSION_AGE("", "12h"),
+            "Only visitors who logged in at most this long ago get a token; sources that do not report when are refused.";
+    }
+}
 
 /// The rules of one widget. All that are set must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,23 +55,20 @@ pub enum Denied {
 const CLOCKS_APART: Duration = Duration::from_secs(30);
 
 impl Policy {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&REQUIRED_GROUPS, &REQUIRE_VERIFIED_EMAIL, &EMAIL_DOMAINS, &MAX_SESSION_AGE];
-
     /// Reads the rules of the widget being read, and proves of each that it refuses somebody.
     pub fn read(env: &mut Env) -> Self {
-        let domains: Vec<String> = env.list(&EMAIL_DOMAINS);
+        let domains: Vec<String> = env.list(&WIDGET_EMAIL_DOMAINS);
         if domains.iter().any(|d| d.contains('@') || d.contains('*') || !d.contains('.')) {
-            env.mistake_in(&EMAIL_DOMAINS, "takes plain domains such as example.org");
+            env.mistake_in(&WIDGET_EMAIL_DOMAINS, "takes plain domains such as example.org");
         }
         let policy = Self {
-            groups: names(env, &REQUIRED_GROUPS).unwrap_or_default(),
-            verified_email: env.flag(&REQUIRE_VERIFIED_EMAIL),
+            groups: names(env, &WIDGET_REQUIRED_GROUPS).unwrap_or_default(),
+            verified_email: env.flag(&WIDGET_REQUIRE_VERIFIED_EMAIL),
             email_domains: domains.iter().map(|d| d.to_ascii_lowercase()).collect(),
-            max_session_age: env.duration(&MAX_SESSION_AGE),
+            max_session_age: env.duration(&WIDGET_MAX_SESSION_AGE),
         };
         if !policy.refuses_the_unknown() {
-            env.mistake_in(&REQUIRED_GROUPS, "the configured rules refuse nobody, so they are not in force");
+            env.mistake_in(&WIDGET_REQUIRED_GROUPS, "the configured rules refuse nobody, so they are not in force");
         }
         policy
     }
@@ -123,12 +104,7 @@ impl Policy {
     /// is not a rule.
     fn refuses_the_unknown(&self) -> bool {
         let Ok(subject) = Subject::new("anybody") else { return false };
-        let anybody = Session {
-            identity: Identity::new(subject),
-            source: "self-check",
-            expires_at: None,
-            authenticated_at: None,
-        };
+        let anybody = Session::of(Identity::new(subject), "self-check");
         let alone = [
             Self { groups: self.groups.clone(), ..Self::default() },
             Self { verified_email: self.verified_email, ..Self::default() },

@@ -64,7 +64,7 @@ use crate::base::secret::Encoding;
 use crate::claims::{Stamped, SubjectRule};
 use crate::config::env::Var;
 use crate::connector::Kind;
-use crate::connector::exchange::API_KEY;
+use crate::connector::exchange::WIDGET_API_KEY;
 use crate::jose::keyring;
 use crate::widget::page_value::Shape;
 
@@ -183,15 +183,17 @@ impl Confidence {
     }
 }
 
-/// What a preset's output was compared with.
+/// What a preset's output was compared with, each by the test of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// The vendor's own code, run.
-    VendorCode,
-    /// A value that the vendor published.
-    Vector,
-    /// The vendor's document.
-    Document,
+    /// The vendor's own code, run by a check of `tests/e2e/vendors`.
+    VendorCode(&'static str),
+    /// A command that the vendor's reference prints, run by a check of `tests/e2e/vendors`.
+    Command(&'static str),
+    /// A value that the vendor published, in a test of `tests/it`.
+    Vector(&'static str),
+    /// The vendor's document, in a test of `tests/it`.
+    Document(&'static str),
 }
 
 impl Evidence {
@@ -199,9 +201,18 @@ impl Evidence {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::VendorCode => "vendor code",
-            Self::Vector => "published vector",
-            Self::Document => "document",
+            Self::VendorCode(_) => "vendor code",
+            Self::Command(_) => "documented command",
+            Self::Vector(_) => "published vector",
+            Self::Document(_) => "document",
+        }
+    }
+
+    /// The name of the test.
+    #[must_use]
+    pub fn test(self) -> &'static str {
+        match self {
+            Self::VendorCode(test) | Self::Command(test) | Self::Vector(test) | Self::Document(test) => test,
         }
     }
 }
@@ -297,7 +308,7 @@ impl Profile {
         document: "",
         read_on: "2026-11-25",
         confidence: Confidence::Documented,
-        evidence: Evidence::Document,
+        evidence: Evidence::Document("presets::every_token_preset_makes_what_its_vendor_documents"),
         format: Format::Token,
         open: false,
         console: "",
@@ -305,7 +316,7 @@ impl Profile {
         page_values: &[],
         notes: &[],
         algorithms: &["HS256"],
-        secret: &keyring::SECRET,
+        secret: &keyring::WIDGET_SECRET,
         encoding: Encoding::Utf8,
         secret_least: None,
         typ: Some("JWT"),
@@ -333,10 +344,24 @@ impl Profile {
     };
 
     /// What most digests have in common.
-    pub const DIGEST: Self = Self { algorithms: &[], typ: None, stamped: &[], secret_least: Some(16), ..Self::TOKEN };
+    pub const DIGEST: Self = Self {
+        evidence: Evidence::Document("presets::every_digest_preset_signs_what_its_vendor_documents"),
+        algorithms: &[],
+        typ: None,
+        stamped: &[],
+        secret_least: Some(16),
+        ..Self::TOKEN
+    };
 
     /// What most exchanges have in common.
-    pub const EXCHANGE: Self = Self { algorithms: &[], typ: None, stamped: &[], secret: &API_KEY, ..Self::TOKEN };
+    pub const EXCHANGE: Self = Self {
+        evidence: Evidence::Document("presets::every_exchange_preset_asks_what_its_vendor_documents"),
+        algorithms: &[],
+        typ: None,
+        stamped: &[],
+        secret: &WIDGET_API_KEY,
+        ..Self::TOKEN
+    };
 }
 
 /// Every preset, in the order they are listed.

@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign::app::App;
-use countersign::app::config::Config;
+use countersign::app::config;
 use countersign::base::clock::Clock;
 use countersign::config::env::Env;
 use countersign::demo::directline::fault::Fault;
 use countersign::demo::directline::{Double, Settings};
 use countersign::demo::events::Events;
-use countersign::http::listen::{Listener, Timeouts, serve};
+use countersign::http::listen::{Listener, ListenerOptions, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -78,15 +78,15 @@ async fn vendor(clock: &Clock) -> SocketAddr {
 }
 
 async fn service(vendor: SocketAddr, clock: &Clock) -> SocketAddr {
-    let config = Config::read(settings(&format!("http://{vendor}")), clock).unwrap();
+    let config = config::Settings::read(settings(&format!("http://{vendor}"))).unwrap();
     let service = App::new(config, clock).unwrap().service;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let answer = move |request| {
+    let answer = move |received| {
         let service = service.clone();
-        async move { service.handle(request).await }
+        async move { service.answer(received).await }
     };
-    tokio::spawn(serve(Listener::Tcp(listener), Timeouts::DEFAULT, answer, pending()));
+    tokio::spawn(serve(Listener::Tcp(listener), ListenerOptions::default(), answer, pending()));
     address
 }
 

@@ -27,11 +27,12 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use countersign::app::App;
-use countersign::app::config::Config;
+use countersign::app::config;
 use countersign::base::clock::{Clock, UnixTime};
 use countersign::config::env::Env;
-use countersign::http::listen::{Listener, Timeouts, serve};
-use countersign::jose::signer::{Algorithm, HeaderOptions, Signer, generate_pem};
+use countersign::http::listen::{Listener, ListenerOptions, serve};
+use countersign::jose::algorithm::Algorithm;
+use countersign::jose::signer::{HeaderOptions, Signer, generate_pem};
 use countersign::login::sessions::LoginSessions;
 use countersign::login::sessions::record::NewLogin;
 use countersign::session::identity::{Identity, Subject};
@@ -108,7 +109,7 @@ impl Issuer {
         let pem = generate_pem(algorithm).unwrap();
         let signer = Signer::new(algorithm, &pem.clone().into_bytes().into(), &HeaderOptions::default()).unwrap();
         let jwk = signer.public_jwk().unwrap().clone();
-        let mut header = Header::new(algorithm.for_verification());
+        let mut header = Header::new(algorithm.name().parse().unwrap());
         header.kid = jwk["kid"].as_str().map(str::to_owned);
         header.typ = Some(typ.to_owned());
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
@@ -260,7 +261,7 @@ async fn log_in(visits: &LoginSessions, sessions: u64, clock: &Clock) -> Vec<Str
 }
 
 /// A service that listens, and what its visitors send.
-async fn open(case: Case, clock: &Clock, timeouts: Timeouts) -> (SocketAddr, Vec<String>) {
+async fn open(case: Case, clock: &Clock, options: ListenerOptions) -> (SocketAddr, Vec<String>) {
     let usual = [
         ("PUBLIC_URL", "https://www.example.org"),
         ("RATE_LIMIT_VISITOR", "1000000/s"),
@@ -269,9 +270,9 @@ async fn open(case: Case, clock: &Clock, timeouts: Timeouts) -> (SocketAddr, Vec
         ("WIDGET_SECRET", "c29tZS1tZWRjaGF0LXNlY3JldC1vZi0zMi1ieXRlcyE"),
     ];
     let usual = usual.into_iter().map(|(name, value)| (name, value.to_owned()));
-    let config = Config::read(Env::new(usual.chain(case.settings)), clock).unwrap();
-    let visits = config.login.as_ref().map(|login| login.sessions.clone());
+    let config = config::Settings::read(Env::new(usual.chain(case.settings))).unwrap();
     let app = App::new(config, clock).unwrap();
+    let visits = app.state.snapshot().login.as_ref().map(|login| login.sessions.clone());
     if let Some(store) = &app.store {
         store.open().await.unwrap();
     }
@@ -281,11 +282,11 @@ async fn open(case: Case, clock: &Clock, timeouts: Timeouts) -> (SocketAddr, Vec
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let answer = move |request| {
+    let answer = move |received| {
         let service = app.service.clone();
-        async move { service.handle(request).await }
+        async move { service.answer(received).await }
     };
-    tokio::spawn(serve(Listener::Tcp(listener), timeouts, answer, pending()));
+    tokio::spawn(serve(Listener::Tcp(listener), options, answer, pending()));
     (address, lines)
 }
 
@@ -344,7 +345,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn measure(case: Case, plan: &Plan, service: &Runtime, home: &Path, clock: &Clock) {
     let name = case.name.clone();
-    let (ours, lines) = service.block_on(open(case, clock, Timeouts::DEFAULT));
+    let (ours, lines) = service.block_on(open(case, clock, ListenerOptions::default()));
     let beside = service.block_on(bare());
     let visitors = home.join("visitors");
     let text = lines.iter().fold(String::new(), |mut text, line| {

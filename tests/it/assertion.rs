@@ -7,11 +7,12 @@ use countersign::config::env::{Env, Mistakes};
 use countersign::net::outbound::Outbound;
 use countersign::session::{Authenticator, Outage, Session};
 use countersign::sources::assertion::Assertion;
+use countersign::sources::assertion::settings::Settings;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::kit::{BEHIND_PROXY, House, START, settings, visit};
+use crate::kit::{BEHIND_PROXY, House, START, made, settings, visit};
 use crate::logs::Log;
 use crate::publisher::{Page, Publisher};
 use crate::samples::{Published, SAMPLES, Sample};
@@ -46,9 +47,10 @@ impl Stage {
                 .map(|(name, value): (String, String)| (name, value.replace("{base}", &publisher.url("")))),
         );
         let (clock, hands) = Clock::manual(START);
-        let source = Assertion::read(&mut env, &Outbound::default(), &clock);
+        let settings = Settings::read(&mut env, &Outbound::default());
         env.finish(&names(), &["ASSERTION_"]).unwrap();
-        Self { sample, publisher, key, source: source.unwrap(), hands }
+        let source = made(&clock, |with| Assertion::new(settings.unwrap(), with));
+        Self { sample, publisher, key, source, hands }
     }
 
     fn header(&self) -> Value {
@@ -125,7 +127,7 @@ fn object(text: &str) -> Value {
 }
 
 fn names() -> std::collections::BTreeSet<String> {
-    Assertion::VARS.iter().map(|var| var.name.to_owned()).collect()
+    countersign::sources::assertion::KIND.vars.iter().map(|var| var.name.to_owned()).collect()
 }
 
 fn remove(object: &mut Value, name: &str) {
@@ -679,8 +681,9 @@ async fn a_failing_assertion_is_not_replaced_by_a_plain_header() {
 
 fn read(vars: &[(&str, &str)]) -> Result<Assertion, Mistakes> {
     let mut env = Env::new(vars.iter().copied());
-    let source = Assertion::read(&mut env, &Outbound::default(), &Clock::manual(START).0);
-    env.finish(&names(), &["ASSERTION_"]).map(|_| source.unwrap())
+    let settings = Settings::read(&mut env, &Outbound::default());
+    env.finish(&names(), &["ASSERTION_"])?;
+    Ok(made(&Clock::manual(START).0, |with| Assertion::new(settings.unwrap(), with)))
 }
 
 fn mistakes(vars: &[(&str, &str)]) -> String {

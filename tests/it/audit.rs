@@ -7,13 +7,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use countersign::app::App;
-use countersign::app::config::Config;
+use countersign::app::config::Settings;
 use countersign::base::clock::Clock;
 use countersign::config::env::Env;
 use countersign::observe::audit::settings::AuditSettings;
 use countersign::observe::audit::subject::SubjectKey;
 use countersign::observe::audit::{Audit, Record};
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ fn stuck(required: bool) -> (House, Sender<bool>) {
     let (open, opened) = channel();
     let (clock, hands) = Clock::manual(START);
     let records = Records::default();
-    let mut config = Config::read(Env::new(settings(&BEHIND_PROXY, &[])), &clock).unwrap();
+    let mut config = Settings::read(Env::new(settings(&BEHIND_PROXY, &[]))).unwrap();
     config.audit = AuditSettings::to(Some(Box::new(Stuck { opened, open: false, kept: records.clone() })));
     config.audit.required = required;
     (House { app: App::new(config, &clock).unwrap(), hands, records }, open)
@@ -66,6 +67,8 @@ fn refusal() -> Record<'static> {
         source: "",
         subject: None,
         token_id: "",
+        token_hash: "",
+        key_id: "",
         expires_at: 0,
         client: Some([203, 0, 113, 7].into()),
         took: Duration::ZERO,
@@ -137,7 +140,53 @@ async fn a_required_record_that_is_not_written_is_a_503() {
     house.app.state.audit.reopen();
     house.app.state.audit.flush();
     house.ask(visit("/token", "alice")).await.token();
-    assert_eq!(lines(&house).iter().filter(|line| line["outcome"] == "audit_unavailable").count(), 2);
+    let count = |outcome: &str| lines(&house).iter().filter(|line| line["outcome"] == outcome).count();
+    assert_eq!((count("audit_unavailable"), count("issued")), (2, 1), "what was withheld was not issued");
+}
+
+/// A sink that says how many lines each write brings.
+struct Counting(Sender<usize>);
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let lines = bytes.split(|byte| *byte == b'\n').count() - 1;
+        self.0.send(lines).map_err(|_| std::io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A log in which every grant must be, and how many lines each write of it brings.
+fn counted() -> (Audit, Receiver<usize>) {
+    let (brings, brought) = channel();
+    let mut settings = AuditSettings::to(Some(Box::new(Counting(brings))));
+    settings.required = true;
+    (Audit::start(&settings, Clock::manual(START).0).unwrap(), brought)
+}
+
+#[tokio::test]
+async fn grants_that_are_ready_together_are_written_together() {
+    let (audit, brought) = counted();
+    let record = grant();
+    let all = join_all((0..64).map(|_| audit.recorded(&record))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(brought.try_iter().collect::<Vec<_>>(), [64]);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_leaves_nobody_waiting() {
+    let (audit, brought) = counted();
+    let record = grant();
+    let mut first = audit.recorded(&record).boxed();
+    assert!(first.as_mut().now_or_never().is_none(), "it lets others come");
+    let mut second = audit.recorded(&record).boxed();
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(first);
+    assert_eq!(second.await, Ok(()));
+    assert_eq!(brought.try_iter().collect::<Vec<_>>(), [1], "and what did not leave is not written");
 }
 
 #[tokio::test]
@@ -173,9 +222,8 @@ fn the_file_is_for_its_owner_and_group_alone_and_is_opened_anew_on_request() {
     audit.record(&grant());
     audit.flush();
     assert_eq!(mode() & !0o640, 0);
-    for path in [&path, &moved] {
-        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1, "{}", path.display());
-    }
+    assert_eq!(std::fs::read_to_string(&moved).unwrap().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2, "the first names the last of the old file");
 }
 
 #[test]

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use countersign::base::clock::{Clock, ManualClock};
 use countersign::config::env::{Env, Mistakes};
 use countersign::net::outbound::Outbound;
-use countersign::net::peer::TrustedProxies;
 use countersign::session::{Authenticator, Outage, Session};
-use countersign::sources::bearer::Bearer;
+use countersign::sources::bearer::settings::Settings;
+use countersign::sources::bearer::{self, Bearer};
+use data_encoding::BASE64;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::kit::{House, START, visit};
+use crate::kit::{House, PROOF, START, made, visit};
 use crate::logs::Log;
 use crate::publisher::{Page, Publisher};
 use crate::tokens::{TestKey, header_of, key_set};
@@ -105,9 +104,10 @@ impl Desk {
 
 fn read(vars: &[(String, String)], clock: &Clock) -> Result<Bearer, Mistakes> {
     let mut env = Env::new(vars.iter().cloned());
-    let source = Bearer::read(&mut env, &Outbound::default(), &TrustedProxies::default(), clock);
-    let names = Bearer::VARS.iter().map(|var| var.name.to_owned()).collect();
-    env.finish(&names, &["BEARER_"]).map(|_| source.unwrap())
+    let settings = Settings::read(&mut env, &Outbound::default());
+    let names = bearer::KIND.vars.iter().map(|var| var.name.to_owned()).collect();
+    env.finish(&names, &["BEARER_"])?;
+    Ok(made(clock, |with| Bearer::new(settings.unwrap(), with)))
 }
 
 fn request(authorization: &str) -> Parts {
@@ -187,6 +187,56 @@ async fn a_page_with_an_access_token_gets_its_proof_and_with_a_bad_one_none() {
     let unknown = format!("Bearer {}", stranger.token(&header_of(&stranger), &desk.claims()));
     let answer = house.ask(with(unknown)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "an outage is not a logout");
+}
+
+/// B-5: nothing ambient vouches for a native client or a server, so there is no page to ask about.
+#[tokio::test]
+async fn a_client_that_is_no_browser_is_served_for_its_access_token_and_for_nothing_else() {
+    let desk = Desk::of(&[SIGNED]).await;
+    let issuer = desk.server.url("/realm");
+    let vars = [
+        ("SESSION_SOURCES", "bearer,forwarded"),
+        ("BEARER_ISSUER", issuer.as_str()),
+        ("BEARER_AUDIENCE", "https://chat.example.org"),
+    ];
+    let house = House::behind_proxy(&vars);
+    let token = format!("Bearer {}", desk.token(|_, claims| claims["email"] = json!("jane@example.org")));
+    let identity = |request: http::request::Builder| {
+        let request = request.header("x-countersign-proof", PROOF).header("x-forwarded-user", "plainjane");
+        request.header("x-forwarded-email", "p@example.org")
+    };
+    for (method, path) in [(Method::GET, "/token"), (Method::POST, "/token/medchat"), (Method::GET, "/session")] {
+        let bare = || Request::builder().method(method.clone()).uri(path);
+        let native = || bare().header("authorization", &token);
+        assert_eq!(house.ask(native()).await.status, StatusCode::OK, "{path}");
+        let refused = [
+            bare(),
+            identity(bare()),
+            identity(bare()).header("authorization", "Basic YTpi"),
+            identity(bare()).header("authorization", "Bearer"),
+            native().header("cookie", "a=b"),
+            native().header("origin", "https://evil.example"),
+            native().header("origin", "null"),
+            native().header("referer", "https://evil.example/"),
+            native().header("sec-fetch-site", "cross-site"),
+            native().header("sec-fetch-site", "none"),
+            native().header("sec-fetch-mode", "cors"),
+            native().header("sec-fetch-dest", "empty"),
+            native().header("sec-fetch-user", "?1"),
+        ];
+        for request in refused {
+            let said = format!("{:?}", request.headers_ref().map(|headers| headers.keys().collect::<Vec<_>>()));
+            assert_eq!(house.ask(request).await.code(), "origin_refused", "{method} {path} {said}");
+        }
+    }
+    let bad = Request::get("/token").header("authorization", "Bearer a.b.c");
+    assert_eq!(house.ask(bad).await.code(), "login_required");
+    let agreeing = House::behind_proxy(&[&vars[..], &[("SESSION_CROSS_CHECK", "true")]].concat());
+    let native = identity(Request::get("/token")).header("authorization", &token);
+    assert_ne!(agreeing.ask(native).await.status, StatusCode::OK);
+    let without = House::behind_proxy(&[]);
+    let native = identity(Request::get("/token")).header("authorization", &token);
+    assert_eq!(without.ask(native).await.code(), "origin_refused", "access tokens are no source");
 }
 
 #[tokio::test]
@@ -341,7 +391,7 @@ async fn an_opaque_token_is_worth_what_its_server_says() {
     assert_eq!(asked.body, "token=2YotnFZFEjr1zCsicMWpAA&token_type_hint=access_token");
     assert_eq!(asked.headers["content-type"], "application/x-www-form-urlencoded");
     let credentials = asked.headers["authorization"].strip_prefix("Basic ").unwrap();
-    let credentials = String::from_utf8(STANDARD.decode(credentials).unwrap()).unwrap();
+    let credentials = String::from_utf8(BASE64.decode(credentials.as_ref()).unwrap()).unwrap();
     assert_eq!(credentials, "chat%3Aclient:kX4vQm8Zt2Lr6Wp0%3AJd3Hn7Bs5Yc1Gf9A%2B%2F%3D", "RFC 6749 section 2.3.1");
     desk.answers(&json!({ "active": false }));
     assert_eq!(desk.ask("2YotnFZFEjr1zCsicMWpAA").await, Ok(None));
@@ -509,7 +559,7 @@ async fn neither_tokens_nor_credentials_are_logged() {
     let token = desk.token(|_, claims| claims["aud"] = json!("canary-audience"));
     said += &desk.said(&token).await;
     let text = log.text() + &said;
-    let basic = STANDARD.encode("chat%3Aclient:kX4vQm8Zt2Lr6Wp0%3AJd3Hn7Bs5Yc1Gf9A%2B%2F%3D");
+    let basic = BASE64.encode("chat%3Aclient:kX4vQm8Zt2Lr6Wp0%3AJd3Hn7Bs5Yc1Gf9A%2B%2F%3D".as_ref());
     for secret in ["canary", "jane", token.split('.').nth(1).unwrap(), CLIENT_SECRET, &basic] {
         assert!(!text.contains(secret), "{secret}");
     }

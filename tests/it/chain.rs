@@ -55,7 +55,7 @@ fn chain(on_outage: OnOutage, sources: Vec<Fixed>) -> Chain {
 }
 
 fn ruled(rule: Rule, sources: Vec<Fixed>) -> Chain {
-    Chain::new(sources.into_iter().map(|source| Box::new(source) as _).collect(), rule)
+    Chain::new(sources.into_iter().map(|source| std::sync::Arc::new(source) as _).collect(), rule)
 }
 
 async fn ask(on_outage: OnOutage, sources: Vec<Fixed>) -> Result<Option<&'static str>, Outage> {
@@ -95,7 +95,7 @@ async fn without_a_credential_the_first_source_that_knows_wins() {
 async fn every_source_warms_up_though_one_cannot() {
     let broken = Fixed { name: "b", decides: false, answer: Err(down("b")) };
     let nobody = Fixed { name: "a", decides: false, answer: Ok(None) };
-    assert_eq!(chain(OnOutage::Fail, vec![broken, nobody]).warm().await, Err(down("b")));
+    assert_eq!(chain(OnOutage::Fail, vec![broken, nobody]).warm().await, Err(vec![down("b")]));
 }
 
 #[tokio::test]

@@ -139,6 +139,14 @@ fn a_rule_coerces_bounds_and_refuses() {
     );
     assert_eq!(one(json!({ "$claim": "{{ name }}", "as": "integer" })).unwrap_err().reason, Missing::WrongType);
     assert_eq!(one(json!({ "$claim": "{{ name }}", "max": 4 })).unwrap_err().reason, Missing::TooLong);
+    let long = json!({ "$claim": "{{ name ~ name }}" });
+    let mut letters = jane();
+    letters.identity.name = Some("x".repeat(1000));
+    let refused = fill_with(&json!({ "c": long }).to_string(), nothing(), &letters).unwrap_err();
+    assert_eq!(refused.reason, Missing::TooLongByDefault, "our own limit is not called the vendor's");
+    letters.identity.groups = (0..300).map(|n| format!("CN=group-{n},OU=Groups,DC=hospital,DC=test")).collect();
+    let filled = fill_with(r#"{"c":"{{ groups }}"}"#, nothing(), &letters).unwrap();
+    assert_eq!(filled["c"].as_array().unwrap().len(), 300, "lists are held by the token's size alone");
     assert_eq!(
         one(json!({ "$claim": "{{ name }}", "max": 5, "overlong": "truncate" })),
         Ok(Some(json!("Jane"))),

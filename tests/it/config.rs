@@ -1,6 +1,7 @@
 //! A wrong configuration does not start, and one start names everything that is wrong with it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use countersign::config::dotenv::parse_dotenv;
 use countersign::config::duration::{parse_duration, show_duration};
@@ -404,7 +405,7 @@ proptest! {
     fn no_settings_bring_the_reader_down(values in proptest::collection::vec(".{0,30}", 12)) {
         let names = ["WIDGET_PRESET", "WIDGET_SECRET", "WIDGET_CLAIMS", "SESSION_SOURCES", "PUBLIC_URL", "LISTEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "WIDGET_LIFETIME", "FORWARDED_CONVENTION", "WIDGETS", "UPSTREAM_SESSION_URL"];
         let vars: Vec<(String, String)> = names.iter().map(|n| (*n).to_owned()).zip(values).collect();
-        let _ = countersign::app::config::Config::read(Env::new(vars), &countersign::base::clock::Clock::manual(crate::kit::START).0);
+        let _ = countersign::app::config::Settings::read(Env::new(vars));
     }
 }
 
@@ -426,4 +427,21 @@ async fn a_group_that_is_a_distinguished_name_is_compared_whole() {
         let others = "CN=Cleaning,OU=Groups,DC=hospital,DC=test";
         assert_eq!(status(others).await, http::StatusCode::FORBIDDEN, "{separator}");
     }
+}
+
+#[test]
+fn a_file_that_everybody_can_read_is_warned_about_where_it_holds_a_secret() {
+    let place = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (secret, url) = (file("secret", SECRET), file("url", "https://www.example.org/chat"));
+    let files = [("WIDGET_SECRET_FILE", secret.as_str()), ("PUBLIC_URL_FILE", url.as_str())];
+    let changes = [&[("WIDGET_SECRET", ""), ("PUBLIC_URL", "")][..], &files].concat();
+    let read = countersign::app::config::Settings::read(Env::new(settings(&BEHIND_PROXY, &changes))).unwrap();
+    let warned = read.reading.warnings.iter().filter(|warning| warning.problem.contains("every user of this machine"));
+    assert_eq!(warned.map(|warning| warning.variable.as_str()).collect::<Vec<_>>(), ["WIDGET_SECRET_FILE"]);
 }

@@ -3,7 +3,8 @@
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 
-use crate::kit::{House, PROOF, SECRET, page, visit};
+use crate::deeds::run;
+use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, page, settings, visit};
 
 const HOST: &str = "127.0.0.1:9090";
 
@@ -104,8 +105,8 @@ async fn the_console_counts_by_widget_and_reason() {
     let words = words(&look(&house, "/").await.text);
     assert!(words.contains("Issued 2") && words.contains("Refused 2"), "{words}");
     assert!(words.contains("2 issued, 2 refused"), "the last quarter of an hour: {words}");
-    assert!(words.contains("medchat login_required no_session 1 3 minutes ago"), "{words}");
-    assert!(words.contains("medchat origin_refused not_listed 1 3 minutes ago"), "{words}");
+    assert!(words.contains("no identity header medchat login_required no_session 1 3 minutes ago"), "{words}");
+    assert!(words.contains("not listed medchat origin_refused not_listed 1 3 minutes ago"), "{words}");
 }
 
 #[tokio::test]
@@ -222,5 +223,149 @@ async fn the_console_tells_how_old_a_key_file_is() {
     let house = House::behind_proxy(&[("WIDGET_SECRET", ""), ("WIDGET_SECRET_FILE", path)]);
     let words = words(&look(&house, "/").await.text);
     assert!(words.contains("written 12 days ago"), "{words}");
-    assert!(words.contains("file, written 12 days ago"), "{words}");
+    assert!(words.contains(&format!("file {path}, written 12 days ago")), "{words}");
+}
+
+#[tokio::test]
+async fn the_preview_says_where_each_claim_comes_from() {
+    let house = House::behind_proxy(&[]);
+    let words = words(&preview(&house, r#"{"sub":"4711","name":"Jane"}"#).await.text);
+    assert!(words.contains("external_id the visitor") && words.contains("exp the clock"), "{words}");
+}
+
+async fn why(house: &House, id: &str) -> String {
+    words(&look(house, &format!("/?request={id}")).await.text)
+}
+
+#[tokio::test]
+async fn a_request_id_leads_to_why_there_was_no_token() {
+    let house = House::behind_proxy(&[]);
+    let stranger = page("/token").header("x-forwarded-user", "alice17");
+    let id = house.ask(stranger).await.header("x-request-id").to_owned();
+    house.hands.advance(std::time::Duration::from_mins(2));
+    let told = why(&house, &id).await;
+    for known in [
+        "nobody is logged in: identity headers without x-countersign-proof",
+        "401 login_required proof_missing",
+        "2026-01-01T00:00:00Z , 2 minutes ago",
+        "no source",
+    ] {
+        assert!(told.contains(known), "{known} is missing in {told}");
+    }
+    assert!(!told.contains("alice17"), "nobody's identity: {told}");
+}
+
+#[tokio::test]
+async fn every_route_and_every_rule_answers_why() {
+    let house =
+        House::behind_proxy(&[("WIDGET_REQUIRED_GROUPS", "staff"), ("ALLOWED_ORIGINS", "https://app.example.org")]);
+    let foreign =
+        http::Request::get("/token").header("sec-fetch-site", "cross-site").header("origin", "https://evil.test");
+    for (request, known) in [
+        (visit("/token", "alice"), "does not meet the widget's rules"),
+        (foreign, "origin is not listed in ALLOWED_ORIGINS"),
+        (page("/tokne"), "no such route"),
+        (page("/token").method("DELETE"), "another method than the route takes"),
+        (visit("/token", "alice").header("x-forwarded-user", "bob"), "x-forwarded-user is there twice"),
+    ] {
+        let id = house.ask(request).await.header("x-request-id").to_owned();
+        let told = why(&house, &id).await;
+        assert!(told.contains(known), "{known} is missing in {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_remembered_says_how_far_the_memory_goes() {
+    let house = House::behind_proxy(&[]);
+    assert!(why(&house, "abc").await.contains("Nothing has been refused since the start"));
+    for _ in 0..2001 {
+        house.ask(page("/token").header("x-request-id", "first")).await;
+        if house.app.state.refusals.extent().0 == 1 {
+            house.hands.advance(std::time::Duration::from_hours(1));
+        }
+    }
+    let told = why(&house, "abc").await;
+    assert!(told.contains("the latest 2000 refusals and goes back less than a minute"), "{told}");
+    let granted = house.ask(visit("/token", "alice")).await;
+    let told = why(&house, granted.header("x-request-id")).await;
+    assert!(told.contains("Nothing refused goes by"), "a token was given: {told}");
+    let markup = look(&house, "/?request=%3Cscript%3E").await.text;
+    assert!(markup.contains("&lt;script&gt;") && !markup.contains("<script>"));
+}
+
+#[tokio::test]
+async fn reasons_are_told_in_words() {
+    let house = House::behind_proxy(&[]);
+    house.ask(page("/token").header("x-forwarded-user", "a").header("x-countersign-proof", "wrong")).await;
+    house.app.state.metrics.beat(house.app.state.clock.now());
+    let words = words(&look(&house, "/").await.text);
+    assert!(words.contains("proof mismatch medchat login_required proof_wrong 1"), "{words}");
+}
+
+#[tokio::test]
+async fn the_console_tells_how_long_sources_take() {
+    let house = House::behind_proxy(&[]);
+    assert!(words(&look(&house, "/").await.text).contains("forwarded working 0 – –"));
+    house.ask(visit("/token", "alice")).await;
+    let words = words(&look(&house, "/").await.text);
+    assert!(words.contains("forwarded working 1 0 µs 100 µs"), "{words}");
+}
+
+#[tokio::test]
+async fn each_key_has_its_age_and_its_next_step() {
+    let soon = (crate::kit::START.0 + 3 * 86_400).to_string();
+    let next = "YW5vdGhlci1tZWRjaGF0LXNlY3JldC1vZi0zMi1ieXQ";
+    let house = House::behind_proxy(&[("WIDGET_SECRET_NEXT", next), ("WIDGET_SECRET_NEXT_AT", &soon)]);
+    let keys = |text: &str| words(text).split("Next step").nth(1).unwrap().to_owned();
+    let shown = keys(&look(&house, "/").await.text);
+    assert!(shown.contains("WIDGET_SECRET_NEXT follows"), "{shown}");
+    assert!(shown.contains("takes over in 3 days, at 2026-01-04T00:00:00Z"), "{shown}");
+    house.hands.advance(std::time::Duration::from_hours(73));
+    let shown = keys(&look(&house, "/").await.text);
+    assert!(shown.contains("has taken over: make it WIDGET_SECRET"), "{shown}");
+    assert!(!shown.contains(next));
+}
+
+#[tokio::test]
+async fn a_key_before_is_kept_until_its_last_token_has_ended() {
+    let algorithm = countersign::jose::algorithm::Algorithm::named("ES256").unwrap();
+    let pem = |name: &str| {
+        let file = tempfile::Builder::new().prefix(name).tempfile().unwrap();
+        std::fs::write(file.path(), countersign::jose::signer::generate_pem(algorithm).unwrap()).unwrap();
+        let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(crate::kit::START.0);
+        std::fs::File::options().write(true).open(file.path()).unwrap().set_modified(written).unwrap();
+        file
+    };
+    let (active, previous) = (pem("active"), pem("previous"));
+    let house = House::behind_proxy(&[
+        ("WIDGET_PRESET", "userinfo"),
+        ("WIDGET_SECRET", ""),
+        ("WIDGET_AUDIENCE", "chat"),
+        ("WIDGET_ALGORITHM", "ES256"),
+        ("WIDGET_LIFETIME", "10m"),
+        ("WIDGET_PRIVATE_KEY_FILE", active.path().to_str().unwrap()),
+        ("WIDGET_PRIVATE_KEY_PREVIOUS_FILE", previous.path().to_str().unwrap()),
+    ]);
+    let shown = words(&look(&house, "/").await.text);
+    assert!(shown.contains("its last token ends in 10 minutes: keep it until then"), "{shown}");
+    house.hands.advance(std::time::Duration::from_mins(10));
+    let shown = words(&look(&house, "/").await.text);
+    assert!(shown.contains("its last token has ended: remove WIDGET_PRIVATE_KEY_PREVIOUS"), "{shown}");
+}
+
+#[tokio::test]
+async fn each_widgets_guide_is_the_one_that_presets_show_prints() {
+    let vars = settings(&BEHIND_PROXY, &[("WIDGET_PRESET", "crisp"), ("WIDGET_SECRET", SECRET)]);
+    let (printed, ended) = run(&["presets", "show", "crisp"], vars.clone()).await;
+    ended.unwrap();
+    let page = look(&House::of(&vars), "/").await.text;
+    let shown = page.split("aria-label=\"Guide for crisp\">").nth(1).unwrap().split("</pre>").next().unwrap();
+    let text = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
+    let shown = text.iter().fold(shown.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain));
+    assert_eq!(shown.trim_end(), printed.trim_end());
+    assert!(
+        printed.contains("connect(createTokenSource({ widget: 'crisp', field: 'signature' }), adapter);"),
+        "{printed}"
+    );
+    assert!(printed.contains("import adapter from '/chat-identity/adapters/crisp.js';"), "{printed}");
 }

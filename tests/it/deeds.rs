@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::cli;
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
 use crate::kit::{BEHIND_PROXY, settings};
 
 pub const AUDIT_KEY: &str = "an-audit-key-that-two-replicas-share-9753";
 
-async fn run(line: &[&str], vars: Vec<(String, String)>) -> (String, anyhow::Result<cli::Exit>) {
+pub async fn run(line: &[&str], vars: Vec<(String, String)>) -> (String, anyhow::Result<cli::Exit>) {
     let args = std::iter::once("countersign").chain(line.iter().copied()).map(Into::into);
     let mut out = Vec::new();
     let ended = cli::run(cli::parse(args).unwrap(), vars, &mut out).await;
@@ -19,7 +18,7 @@ async fn run(line: &[&str], vars: Vec<(String, String)>) -> (String, anyhow::Res
 }
 
 fn vars(log: &str, key: &str) -> Vec<(String, String)> {
-    let pseudonym = URL_SAFE_NO_PAD.encode((0..64_u8).map(|i| i.wrapping_mul(37)).collect::<Vec<u8>>());
+    let pseudonym = BASE64URL_NOPAD.encode((0..64_u8).map(|i| i.wrapping_mul(37)).collect::<Vec<u8>>().as_ref());
     settings(&BEHIND_PROXY, &[("AUDIT_LOG", log), ("AUDIT_KEY", key), ("PSEUDONYM_KEY", &pseudonym)])
 }
 

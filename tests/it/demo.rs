@@ -159,11 +159,90 @@ async fn without_the_clinics_login_there_is_no_token() {
     );
 }
 
+impl Running {
+    async fn answer(&self, widget: &str, cookie: &str) -> Value {
+        let query = if widget == "pusher" { "?socket_id=12.34" } else { "" };
+        self.page("POST", &format!("/chat-identity/token/{widget}{query}"), cookie, "").await.json()
+    }
+
+    /// What the vendor's server says to what a page's call handed over.
+    async fn meet(&self, widget: &str, given: &Value) -> (u16, Value) {
+        let headers = [("origin", self.at.clinic.as_str()), ("content-type", "application/json")];
+        let path = format!("/vendors/{widget}");
+        let reply = send(&self.at.widget_server, "POST", &path, &headers, &given.to_string()).await;
+        (reply.status, reply.json())
+    }
+}
+
+/// What the page's call of each vendor of the gallery hands over, of the answer.
+fn handed(widget: &str, answer: &Value) -> Value {
+    match widget {
+        "intercom" => json!({ "intercom_user_jwt": answer["token"] }),
+        "talkjs" => json!({ "token": answer["token"], "me": "P31188" }),
+        "pusher" => json!({ "socket_id": "12.34", "auth": answer["auth"], "user_data": answer["user_data"] }),
+        "hubspot" => json!({ "identificationEmail": answer["email"], "identificationToken": answer["token"] }),
+        "sendbird" => json!({ "user_id": answer["userId"], "token": answer["token"] }),
+        _ => answer.clone(),
+    }
+}
+
+#[tokio::test]
+async fn every_vendor_of_the_gallery_believes_who_is_signed_in_and_nobody_else() {
+    let demo = Running::start().await;
+    let cookie = demo.sign_in("zoe", "tall-ship").await;
+    let own = ["P31188", "zoe@example.net"];
+    for vendor in &countersign::demo::vendors::VENDORS {
+        let given = handed(vendor.name, &demo.answer(vendor.name, &cookie).await);
+        let (status, answer) = demo.meet(vendor.name, &given).await;
+        assert_eq!(status, 200, "{} {answer}", vendor.name);
+        assert!(own.contains(&answer["visitor"]["id"].as_str().unwrap()), "{} {answer}", vendor.name);
+        let lie = given.to_string().replace("P31188", "P20417").replace("zoe@example.net", "maya.lindgren@example.org");
+        let lie: Value = serde_json::from_str(&lie).unwrap();
+        if lie != given {
+            assert_eq!(demo.meet(vendor.name, &lie).await.0, 401, "{} believed a lie", vendor.name);
+        }
+        for (name, value) in given.as_object().unwrap() {
+            let mut spoilt = given.clone();
+            spoilt[name] = format!("{}x", value.as_str().unwrap_or_default()).into();
+            let signed = ["token", "auth", "signature", "identifier_hash", "identificationToken", "intercom_user_jwt"];
+            if signed.contains(&name.as_str()) {
+                assert_eq!(demo.meet(vendor.name, &spoilt).await.0, 401, "{} took any {name}", vendor.name);
+            }
+        }
+        assert_eq!(demo.meet(vendor.name, &json!({})).await.1["code"], "incomplete", "{}", vendor.name);
+    }
+    assert_eq!(demo.meet("acme", &json!({})).await.1["code"], "unknown_widget");
+}
+
+#[tokio::test]
+async fn a_vendors_server_gives_tokens_to_its_customer_only() {
+    let demo = Running::start().await;
+    for path in ["/v2/identify-user", "/v3/users/P20417/token", "/v3/users", "/visitor-identification/v3/tokens/create"]
+    {
+        for credential in ["", "Bearer ", "Bearer guessed"] {
+            let headers = [("authorization", credential), ("api-token", "guessed")];
+            let body = json!({ "userId": "P20417", "email": "maya.lindgren@example.org" }).to_string();
+            assert_eq!(send(&demo.at.widget_server, "POST", path, &headers, &body).await.status, 401, "{path}");
+        }
+    }
+    assert_eq!(send(&demo.at.widget_server, "POST", "/v3/users/a/b/token", &[], "{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn without_a_login_no_vendor_of_the_gallery_gets_anything() {
+    let demo = Running::start().await;
+    for vendor in &countersign::demo::vendors::VENDORS {
+        assert_eq!(demo.answer(vendor.name, "").await["code"], "login_required", "{}", vendor.name);
+    }
+}
+
 #[tokio::test]
 async fn the_demo_page_needs_no_other_host() {
     let demo = Running::start().await;
     let here = ["http://127.0.0.1:", "http://localhost:", "ws://127.0.0.1:"];
-    for (site, path) in [(&demo.at.clinic, "/"), (&demo.at.stranger, "/"), (&demo.at.console, "/")] {
+    for (site, path) in
+        [(&demo.at.clinic, "/"), (&demo.at.clinic, "/vendors"), (&demo.at.stranger, "/"), (&demo.at.console, "/")]
+    {
         let page = send(site, "GET", path, &[], "").await;
         assert_eq!(page.status, 200, "{site}");
         let policy = page.header("content-security-policy").to_owned();
@@ -185,14 +264,23 @@ async fn the_demo_page_needs_no_other_host() {
 #[tokio::test]
 async fn every_file_the_page_names_is_there() {
     let demo = Running::start().await;
-    for (site, start) in [(&demo.at.clinic, "/"), (&demo.at.stranger, "/"), (&demo.at.console, "/")] {
+    for (site, start) in
+        [(&demo.at.clinic, "/"), (&demo.at.clinic, "/vendors"), (&demo.at.stranger, "/"), (&demo.at.console, "/")]
+    {
         let page = send(site, "GET", start, &[], "").await.body;
         let named = page.split("src=\"").skip(1).chain(page.split("<link rel=\"stylesheet\" href=\"").skip(1));
         for path in named.map(|rest| rest.split('"').next().unwrap()) {
             assert_eq!(send(site, "GET", path, &[], "").await.status, 200, "{site}{path}");
         }
     }
-    for path in ["/demo/scenes.js", "/demo/attacks.js", "/chat-identity/countersign.js", "/demo/snippet/medchat.js"] {
+    for path in [
+        "/demo/kit.js",
+        "/demo/standins.js",
+        "/demo/scenes.js",
+        "/demo/attacks.js",
+        "/chat-identity/countersign.js",
+        "/demo/snippet/medchat.js",
+    ] {
         assert_eq!(send(&demo.at.clinic, "GET", path, &[], "").await.status, 200, "{path}");
     }
 }
@@ -378,5 +466,5 @@ async fn countersigns_own_login_is_one_of_the_scenes() {
     let nobody = demo.page("GET", "/chat-identity/session", "", "").await.json();
     assert_eq!(nobody["login_url"], format!("{}/chat-identity/login", demo.at.clinic));
     let page = demo.page("GET", "/chat-identity/login?popup=1", "", "").await;
-    assert!(page.body.contains("Log in to Harbour Clinic"), "{}", page.body);
+    assert!(page.body.contains("<title>Log in · Harbour Clinic</title>"), "{}", page.body);
 }

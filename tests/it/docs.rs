@@ -1,9 +1,10 @@
 //! What is written for people is what the code does.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign::app::config::SECTIONS;
+use countersign::cli;
 use countersign::cli::settings::{sample, table};
 use countersign::config::dotenv::parse_dotenv;
 
@@ -85,4 +86,48 @@ fn every_setting_the_readme_names_exists() {
         let exists = known.iter().any(|known| names(name, known)) || ALIASES.contains(&name);
         assert!(!setting || exists, "the README names {name}, and there is no such setting");
     }
+}
+
+/// Every text of ours: documentation, and the sentences in the sources.
+fn texts(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md" || extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The command lines that a text shows as such, with what is to be filled in.
+fn commands(text: &str) -> impl Iterator<Item = String> + '_ {
+    let spans = text.split("`countersign ").skip(1).filter_map(|rest| rest.split_once('`'));
+    let filled = |command: &str| command.replace("{algorithm}", "ES256").replace(" URL", " https://www.example.org");
+    spans.map(move |(command, _)| filled(command))
+}
+
+#[test]
+fn every_command_that_a_text_names_is_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec![root.join("README.md"), root.join("CHANGELOG.md")];
+    texts(&root.join("deploy"), &mut paths);
+    texts(&root.join("src"), &mut paths);
+    let mut seen = 0;
+    for path in paths {
+        for command in commands(&fs::read_to_string(&path).unwrap()) {
+            // A quoted argument is one word.
+            let words = command.split('\'').enumerate().flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            });
+            let parsed = cli::parse(["countersign"].into_iter().chain(words).map(Into::into));
+            // A text may leave out what the command cannot do without.
+            let names_one =
+                parsed.as_ref().err().is_none_or(|problem| format!("{:?}", problem.kind()).contains("Missing"));
+            assert!(names_one, "{}: `countersign {command}`: {}", path.display(), parsed.unwrap_err());
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
 }

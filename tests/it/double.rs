@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -71,7 +70,7 @@ async fn a_token_reads_like_the_services_own() {
     let granted = token_for(&stage, "dl_jane").await;
     assert_eq!(granted["expires_in"], TOKEN_LIFE.as_secs());
     let parts: Vec<&str> = text(&granted, "token").split('.').collect();
-    let read = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+    let read = |part: &str| serde_json::from_slice::<Value>(&BASE64URL_NOPAD.decode(part.as_ref()).unwrap()).unwrap();
     assert_eq!(read(parts[0])["alg"], "RS256");
     let claims = read(parts[1]);
     assert_eq!((&claims["user"], &claims["conv"]), (&json!("dl_jane"), &granted["conversationId"]));

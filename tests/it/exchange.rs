@@ -216,17 +216,11 @@ async fn faults_of_the_vendor_are_told_apart() {
 #[tokio::test]
 async fn a_visitors_tokens_are_ended_at_the_vendor() {
     let revoke = json!({ "method": "DELETE", "url": "https://api.example.com/users/u" });
-    let changes = json!({ "revoke": revoke, "cache": true, "answer": { "token": "/t", "expires_in": "/e" } });
-    let stand = Stand::of(&format(&changes)).await;
-    stand.says(&json!({ "t": "one", "e": 3600 }));
-    stand.token("u").await.unwrap();
+    let stand = Stand::of(&format(&json!({ "revoke": revoke }))).await;
     stand.vendor.put("/users/u", Page::status(204));
     let request = Request { url: stand.vendor.url("/users/u").parse().unwrap(), body: bytes::Bytes::new() };
-    let call = stand.requests(r#"{"user":"u"}"#).call;
-    stand.exchange.revoke("u", &call, Some(&request)).await.unwrap();
-    assert_eq!(stand.vendor.asked()[1].line, "DELETE /users/u HTTP/1.1");
-    stand.token("u").await.unwrap();
-    assert_eq!(stand.vendor.count(), 3, "and the token that was kept is given to nobody again");
+    stand.exchange.revoke(&request).await.unwrap();
+    assert_eq!(stand.vendor.asked()[0].line, "DELETE /users/u HTTP/1.1");
 }
 
 #[test]
@@ -248,6 +242,9 @@ fn every_mistake_in_a_format_is_named() {
     ] {
         assert!(problems.contains(word), "{word} in {problems}");
     }
+    let kept = json!({ "cache": true, "revoke": { "url": "x" } });
+    let problems = ExchangeFormat::parse(&format(&kept).to_string()).unwrap_err().join("\n");
+    assert!(problems.contains("given out after it was ended"), "{problems}");
     let get = json!({ "method": "GET", "url": "x", "json": {} });
     let problems = ExchangeFormat::parse(&format(&json!({ "call": get })).to_string()).unwrap_err().join("\n");
     assert!(problems.contains("no body"));

@@ -77,7 +77,13 @@ fn imports(from: &[String], text: &str) -> Vec<Vec<String>> {
             branches(path, &mut Vec::new(), &mut found);
         }
     }
-    found.into_iter().filter_map(|path| resolve(from, &path)).collect()
+    found.into_iter().filter_map(|path| resolve(from, &path)).map(|path| macro_of(path, &code)).collect()
+}
+
+/// Macros stand at the crate's root, wherever they are written.
+fn macro_of(path: Vec<String>, code: &str) -> Vec<String> {
+    let is_macro = path.len() == 1 && code.contains(&format!("crate::{}!", path[0]));
+    if is_macro { vec!["config".to_owned(), "macros".to_owned()] } else { path }
 }
 
 /// The places where a path begins with `start`.
@@ -113,7 +119,13 @@ fn branches<'a>(text: &'a str, so_far: &mut Vec<String>, found: &mut Vec<Vec<Str
         }
         rest = inner.trim_start().strip_prefix('}').unwrap_or_default();
     } else {
-        found.push(so_far.clone());
+        // A macro stands at the crate's root wherever it is written: those of ours are the settings'.
+        let path = if rest.starts_with('!') {
+            ["crate", "config", "macros"].map(str::to_owned).into()
+        } else {
+            so_far.clone()
+        };
+        found.push(path);
     }
     so_far.truncate(depth);
     rest

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use countersign::net::peer::Peer;
+use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use proptest::prelude::*;
 
@@ -116,6 +117,28 @@ async fn a_unix_socket_is_proof_and_tcp_is_not() {
     assert_eq!(refused(&house.send(from(Peer::Tcp([127, 0, 0, 1].into()))).await), logged_out());
 }
 
+/// The listener lets nobody in who shows no certificate; a request that came in another way is nobody's all the same.
+#[tokio::test]
+async fn only_who_has_shown_a_certificate_is_the_proxy() {
+    let (cert, key) = (include_str!("data/tls/cert.pem"), include_str!("data/tls/key.pem"));
+    let house = |more: &[(&str, &str)]| {
+        let tls = [("FORWARDED_PROOF_SECRET", ""), ("TLS_CERT", cert), ("TLS_KEY", key), ("TLS_CLIENT_CA", cert)];
+        House::behind_proxy(&[&tls, more].concat())
+    };
+    let from = |peer: Peer| {
+        let request = page("/token").header("x-forwarded-user", "alice").header("x-forwarded-email", "a@b.c");
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(peer);
+        request
+    };
+    let address = [192, 0, 2, 7].into();
+    let anywhere = house(&[]);
+    assert_eq!(anywhere.send(from(Peer::Certified(address))).await.status, StatusCode::OK);
+    assert_eq!(refused(&anywhere.send(from(Peer::Tcp(address))).await), logged_out());
+    let elsewhere = house(&[("TRUSTED_PROXIES", "10.0.0.0/8")]);
+    assert_eq!(refused(&elsewhere.send(from(Peer::Certified(address))).await), logged_out(), "both must hold");
+}
+
 /// H-3.
 #[tokio::test]
 async fn another_spelling_of_an_identity_header_is_refused_with_and_without_the_genuine_one() {
@@ -153,7 +176,7 @@ proptest! {
             }
             name.extend(part.chars().enumerate().map(|(j, c)| if upper >> ((i * 9 + j) % 32) & 1 == 1 { c.to_ascii_uppercase() } else { c }));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let answer = runtime.block_on(async {
             let house = House::behind_proxy(&[]);
             house.send(with(page("/token").header("x-countersign-proof", PROOF).header("x-forwarded-email", "a@b.c"), &name, b"mallory")).await
@@ -270,9 +293,8 @@ async fn every_convention_reads_its_producers_headers() {
 }
 
 fn principal(claims: &serde_json::Value) -> String {
-    use base64::Engine as _;
     let document = serde_json::json!({ "auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": "roles" });
-    base64::engine::general_purpose::STANDARD.encode(document.to_string())
+    BASE64.encode(document.to_string().as_ref())
 }
 
 #[tokio::test]
@@ -290,7 +312,7 @@ async fn easy_auth_identifies_by_tenant_and_object_and_only_on_its_platform() {
         { "typ": "groups", "val": "g1" }, { "typ": "groups", "val": "g2" },
     ]);
     let answer = house.ask(page("/token").header("x-ms-client-principal", principal(&claims))).await.claims();
-    assert_eq!(answer["external_id"], hex::encode("tenant-1.object-9"));
+    assert_eq!(answer["external_id"], HEXLOWER.encode("tenant-1.object-9".as_ref()));
     assert_eq!(answer["name"], "Ada");
     let twice =
         serde_json::json!([{ "typ": "tid", "val": "t" }, { "typ": "oid", "val": "a" }, { "typ": "oid", "val": "b" }]);
@@ -361,14 +383,4 @@ async fn values_are_decoded_as_configured_and_damaged_ones_are_nobody() {
 async fn an_oversized_subject_is_nobody_and_never_cut() {
     let house = House::behind_proxy(&[("WIDGET_SUBJECT", "hex")]);
     assert_eq!(refused(&house.ask(visit("/token", &"a".repeat(257))).await), logged_out());
-}
-
-/// DoS-1.
-#[tokio::test]
-async fn more_headers_than_a_browser_sends_are_refused() {
-    let house = House::behind_proxy(&[]);
-    let many = (0..120).fold(visit("/token", "alice"), |r, i| r.header(format!("x-filler-{i}"), "1"));
-    assert_eq!(refused(&house.ask(many).await), ambiguous());
-    let large = visit("/token", "alice").header("x-filler", "a".repeat(17 * 1024));
-    assert_eq!(refused(&house.ask(large).await), ambiguous());
 }

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::body::Body;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use countersign::demo::directline::fault::Fault;
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use http::header::CONTENT_TYPE;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request};
@@ -208,7 +207,7 @@ async fn user_ids_never_collide_say_nothing_and_outlive_restarts() {
     assert_eq!(ids.len(), 200);
     let restarted = Clinic::house(&clinic.stage, &[]).ask(visit(TOKEN, "patient-7")).await;
     assert!(ids.contains(claims(&restarted)["userId"].as_str().unwrap()));
-    let key = URL_SAFE_NO_PAD.encode((0..64).map(|n: u8| n ^ 0xa5).collect::<Vec<u8>>());
+    let key = BASE64URL_NOPAD.encode((0..64).map(|n: u8| n ^ 0xa5).collect::<Vec<u8>>().as_ref());
     let other = Clinic::house(&clinic.stage, &[("PSEUDONYM_KEY", &key)]).ask(visit(TOKEN, "patient-7")).await;
     assert!(!ids.contains(claims(&other)["userId"].as_str().unwrap()), "only the holder of the key can derive an id");
 }
@@ -451,7 +450,7 @@ async fn one_failed_request_flips_nothing_shared_by_all() {
 }
 
 fn atob(part: &str) -> Vec<u8> {
-    STANDARD_NO_PAD.decode(part).unwrap()
+    BASE64_NOPAD.decode(part.as_ref()).unwrap()
 }
 
 proptest! {

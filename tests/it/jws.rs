@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::base::clock::{Clock, ManualClock};
 use countersign::base::json::{self, NotJson};
+use countersign::jose::algorithm::Algorithm;
 use countersign::jose::jwks::Keys;
-use countersign::jose::jwks::key::{Algorithm, Key, KeySet};
+use countersign::jose::jwks::key::{Key, KeySet};
 use countersign::jose::jws::Verifier;
 use countersign::jose::jws::compact::{Header, Padding, TOKEN_MAX, bearer, sole_field, split};
 use countersign::jose::jws::rejected::{Failure, Rejected};
 use countersign::jose::jws::rules::{Audience, Requirement, Rules, Verified};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use secrecy::SecretSlice;
@@ -205,7 +205,7 @@ async fn a_public_key_is_never_a_secret() {
         let algorithms: Vec<Algorithm> = rules.iter().map(|name| Algorithm::named(name).unwrap()).collect();
         let desk = Desk::of(alg, |rules| rules.algorithms.clone_from(&algorithms));
         let der = desk.key.pem().lines().filter(|line| !line.starts_with('-')).collect::<String>();
-        let der = base64::engine::general_purpose::STANDARD.decode(der).unwrap();
+        let der = BASE64.decode(der.as_ref()).unwrap();
         let jwk = desk.key.jwk();
         let secrets =
             [desk.key.pem().into_bytes(), desk.key.pem().trim().as_bytes().to_vec(), der, jwk.to_string().into()];
@@ -248,7 +248,7 @@ async fn an_ecdsa_signature_is_two_numbers_in_range_and_of_full_length() {
     let desk = Desk::plain();
     let good = desk.key.token(&header_of(&desk.key), &claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
-    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let signature = BASE64URL_NOPAD.decode(signature.as_ref()).unwrap();
     let (r, s) = signature.split_at(32);
     let (zero, one, most) = (
         [0; 32],
@@ -286,7 +286,7 @@ async fn an_ecdsa_signature_is_two_numbers_in_range_and_of_full_length() {
         signature.repeat(2),
     ]);
     for bad in bad {
-        let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(&bad));
+        let token = format!("{message}.{}", BASE64URL_NOPAD.encode(bad.as_ref()));
         assert_eq!(desk.verify(&token).await.unwrap_err(), Rejected::Signature, "{bad:02x?}");
     }
 }
@@ -294,18 +294,18 @@ async fn an_ecdsa_signature_is_two_numbers_in_range_and_of_full_length() {
 #[tokio::test]
 async fn a_shared_secret_verifies_hs256_and_nothing_else() {
     let secret = vec![7; 32];
-    let keys = KeySet::of(vec![Key::shared(&SecretSlice::from(secret.clone()))]);
+    let keys = KeySet::of(vec![Key::shared(&SecretSlice::from(secret.clone()), Algorithm::HS256)]);
     let ours = Audience::Only(vec!["us".to_owned()]);
     let verifier = |alg| {
         let rules = Rules::new(vec![alg], ISSUER, ours.clone());
         Verifier::new(rules, Keys::pinned(keys.clone()), Clock::manual(START).0)
     };
     let good = TestKey::shared(&secret).token(&json!({ "alg": "HS256" }), &claims());
-    assert!(verifier(Algorithm::Hs256).verify(good.as_bytes()).await.is_ok());
+    assert!(verifier(Algorithm::HS256).verify(good.as_bytes()).await.is_ok());
     let wrong = TestKey::shared(&[8; 32]).token(&json!({ "alg": "HS256" }), &claims());
-    assert_eq!(verifier(Algorithm::Hs256).verify(wrong.as_bytes()).await.unwrap_err(), Rejected::Signature.into());
+    assert_eq!(verifier(Algorithm::HS256).verify(wrong.as_bytes()).await.unwrap_err(), Rejected::Signature.into());
     let as_public = TestKey::shared(&secret).token(&json!({ "alg": "ES256" }), &claims());
-    assert_eq!(verifier(Algorithm::Es256).verify(as_public.as_bytes()).await.unwrap_err(), Rejected::UnknownKey.into());
+    assert_eq!(verifier(Algorithm::ES256).verify(as_public.as_bytes()).await.unwrap_err(), Rejected::UnknownKey.into());
     assert!(!format!("{keys:?}").contains('7'), "and it is not printed");
 }
 

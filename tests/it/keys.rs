@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::app::config::Config;
-use countersign::app::{ReadConfig, reload};
-use countersign::base::clock::Clock;
+use countersign::app::config::Settings;
+use countersign::app::{ReadSettings, reload};
 use countersign::config::env::Env;
-use countersign::issuance::verifier::{Expectation, Invalid, verify};
-use countersign::jose::signer::{Algorithm, generate_pem};
+use countersign::issuance::verifier::expectation;
+use countersign::jose::algorithm::Algorithm;
+use countersign::jose::jws::examine::{Expectation, verify};
+use countersign::jose::jws::rejected::Rejected;
+use countersign::jose::signer::generate_pem;
+use data_encoding::BASE64URL_NOPAD;
 use http::{Request, StatusCode};
 use jsonwebtoken::jwk::{JwkSet, ThumbprintHash};
 use serde_json::Value;
@@ -45,12 +46,12 @@ async fn key_set(house: &House) -> Value {
 /// The signer goes through one crypto interface and the verifier through another crate: both must agree, for each.
 #[tokio::test]
 async fn every_algorithm_signs_what_its_verifier_accepts() {
-    for algorithm in Algorithm::all() {
+    for algorithm in Algorithm::signing() {
         let house = House::of(&userinfo(algorithm.name(), &pem(algorithm.name())));
         let token = house.ask(visit("/token", "alice")).await.token();
         let parts = house.app.state.snapshot();
         let widget = parts.widgets.get(None).unwrap();
-        let claims = verify(&token, &Expectation::of(widget).unwrap(), START).unwrap();
+        let claims = verify(&token, &expectation(widget, START).unwrap(), START).unwrap();
         assert_eq!(claims["sub"], "alice", "{algorithm}");
         assert_eq!(jose(&token)["alg"], algorithm.name());
     }
@@ -61,25 +62,26 @@ async fn a_token_that_was_touched_or_meant_for_others_does_not_hold() {
     let house = House::of(&userinfo("ES256", &pem("ES256")));
     let token = house.ask(visit("/token", "alice")).await.token();
     let parts = house.app.state.snapshot();
-    let expected = Expectation::of(parts.widgets.get(None).unwrap()).unwrap();
+    let expected = expectation(parts.widgets.get(None).unwrap(), START).unwrap();
     let check = |token: &str, at: u64| verify(token, &expected, countersign::base::clock::UnixTime(at)).err();
     assert_eq!(check(&token, START.0), None);
     let pieces: Vec<&str> = token.split('.').collect();
-    let forged = URL_SAFE_NO_PAD
-        .encode(r#"{"sub":"mallory","exp":99999999999,"iss":"https://www.example.org/chat-identity","aud":"chat"}"#);
-    assert_eq!(check(&format!("{}.{forged}.{}", pieces[0], pieces[2]), START.0), Some(Invalid::Signature));
-    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+    let forged = BASE64URL_NOPAD.encode(
+        r#"{"sub":"mallory","exp":99999999999,"iss":"https://www.example.org/chat-identity","aud":"chat"}"#.as_ref(),
+    );
+    assert_eq!(check(&format!("{}.{forged}.{}", pieces[0], pieces[2]), START.0), Some(Rejected::Signature));
+    let none = BASE64URL_NOPAD.encode(r#"{"alg":"none"}"#.as_ref());
     assert!(check(&format!("{none}.{}.", pieces[1]), START.0).is_some());
-    let hs = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
-    assert_eq!(check(&format!("{hs}.{}.{}", pieces[1], pieces[2]), START.0), Some(Invalid::Algorithm));
-    assert_eq!(check(&token, START.0 + 300 + 31), Some(Invalid::Expired));
-    assert_eq!(check(&token, START.0 - 3600), Some(Invalid::NotYet));
+    let hs = BASE64URL_NOPAD.encode(r#"{"alg":"HS256"}"#.as_ref());
+    assert_eq!(check(&format!("{hs}.{}.{}", pieces[1], pieces[2]), START.0), Some(Rejected::Algorithm));
+    assert_eq!(check(&token, START.0 + 300 + 31), Some(Rejected::Expired));
+    assert_eq!(check(&token, START.0 - 3600), Some(Rejected::Early));
     let wrong_aud = Expectation { audience: &["other".to_owned()], ..expected.clone() };
-    assert_eq!(verify(&token, &wrong_aud, START).err(), Some(Invalid::Audience));
+    assert_eq!(verify(&token, &wrong_aud, START).err(), Some(Rejected::Audience));
     let wrong_iss = Expectation { issuer: Some("https://other"), ..expected.clone() };
-    assert_eq!(verify(&token, &wrong_iss, START).err(), Some(Invalid::Issuer));
+    assert_eq!(verify(&token, &wrong_iss, START).err(), Some(Rejected::Issuer));
     for garbage in ["", "a", "a.b", "a.b.c", "....", "é.é.é"] {
-        assert_eq!(check(garbage, START.0), Some(Invalid::Malformed), "{garbage}");
+        assert_eq!(check(garbage, START.0), Some(Rejected::Malformed), "{garbage}");
     }
 }
 
@@ -181,7 +183,7 @@ async fn after_a_switch_of_keys_nobody_gets_a_token_of_the_old_one() {
     let key_of = |token: &str| jose(token)["kid"].as_str().unwrap().to_owned();
     let before = key_of(&house.ask(visit("/token", "alice")).await.token());
     let settings = userinfo("ES256", &new);
-    let reread: ReadConfig = Box::new(move || Config::read(Env::new(settings.clone()), &Clock::manual(START).0));
+    let reread: ReadSettings = Box::new(move || Settings::read(Env::new(settings.clone())));
     let switched = Arc::new(AtomicBool::new(false));
     let crowd: Vec<_> = (0..16)
         .map(|_| {
@@ -289,6 +291,33 @@ fn an_algorithm_the_vendor_does_not_verify_is_a_mistake() {
     assert!(text.contains("WIDGET_ALGORITHM"), "{text}");
 }
 
+/// Dynamics 365 takes no key set: one PEM, or a list of keys in PEM.
+#[tokio::test]
+async fn a_vendor_finds_public_keys_in_pem_at_an_address_of_their_own() {
+    let pem = |algorithm| generate_pem(Algorithm::named(algorithm).unwrap()).unwrap();
+    let (now, next) = (pem("RS256"), pem("RS256"));
+    let house = House::behind_proxy(&[
+        ("WIDGET_PRESET", "dynamics-365"),
+        ("WIDGET_SECRET", ""),
+        ("WIDGET_CONSTANTS", "issuer=www.example.org"),
+        ("WIDGET_PRIVATE_KEY", &now),
+        ("WIDGET_PRIVATE_KEY_NEXT", &next),
+    ]);
+    let one = house.ask(Request::get("/chat-identity/public-keys/dynamics-365.pem")).await;
+    assert_eq!(one.header("content-type"), "text/plain; charset=us-ascii");
+    assert!(one.text.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", one.text);
+    let list = house.ask(Request::get("/chat-identity/public-keys/dynamics-365")).await;
+    assert_eq!(list.header("content-type"), "application/json");
+    let (listed, token) = (list.json(), house.ask(visit("/token", "alice")).await.token());
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0]["kid"], jose(&token)["kid"]);
+    let pem = data_encoding::BASE64.decode(listed[0]["publicKey"].as_str().unwrap().as_ref()).unwrap();
+    assert_eq!(String::from_utf8(pem).unwrap(), one.text);
+    assert!(listed[1]["expiry"].as_u64().unwrap() > START.0);
+    let shared = House::behind_proxy(&[]).ask(Request::get("/chat-identity/public-keys/medchat")).await;
+    assert_eq!(shared.status, StatusCode::NOT_FOUND, "a shared secret has no public half");
+}
+
 #[tokio::test]
 async fn other_pages_may_read_the_public_keys_and_caches_may_keep_them() {
     let answer = House::behind_proxy(&[]).ask(Request::get("/.well-known/jwks.json")).await;
@@ -296,4 +325,47 @@ async fn other_pages_may_read_the_public_keys_and_caches_may_keep_them() {
     assert!(answer.header("cache-control").contains("max-age="));
     let post = House::behind_proxy(&[]).ask(Request::post("/.well-known/jwks.json")).await;
     assert_eq!(post.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+/// `WIDGET_SECRET_NEXT`: a vendor that knows one secret is switched at one moment.
+#[tokio::test]
+async fn a_shared_secret_changes_at_its_moment_without_a_reload_and_the_audit_says_which_signed() {
+    const NEXT: &str = "another-text-secret-that-is-long-enough-for-all-three-of-them-9876543210-xyz";
+    let mut vars = userinfo("HS256", "");
+    let at = START.0 + 60;
+    vars.extend([("WIDGET_SECRET_NEXT".into(), NEXT.into()), ("WIDGET_SECRET_NEXT_AT".into(), at.to_string())]);
+    let house = House::of(&vars);
+    let signed_with = |token: &str, secret: &str| {
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let key = jsonwebtoken::DecodingKey::from_secret(secret.as_bytes());
+        jsonwebtoken::decode::<Value>(token, &key, &validation).is_ok()
+    };
+    let before = house.ask(visit("/token", "alice")).await.token();
+    assert!(signed_with(&before, TEXT_SECRET) && !signed_with(&before, NEXT));
+    house.hands.advance(std::time::Duration::from_secs(59));
+    assert!(signed_with(&house.ask(visit("/token", "alice")).await.token(), TEXT_SECRET), "not a second too soon");
+    house.hands.advance(std::time::Duration::from_secs(1));
+    let after = house.ask(visit("/token", "alice")).await.token();
+    assert!(signed_with(&after, NEXT) && !signed_with(&after, TEXT_SECRET));
+    let records = house.records.text(&house.app);
+    let kids: Vec<String> = records
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kid"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(kids[0] == kids[1] && kids[1] != kids[2], "{kids:?}");
+}
+
+#[test]
+fn a_next_secret_says_when_it_takes_over() {
+    let with = |changes: &[(&str, &str)]| {
+        let mut vars = userinfo("HS256", "");
+        vars.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        mistakes(&vars)
+    };
+    let next = ("WIDGET_SECRET_NEXT", TEXT_SECRET);
+    assert!(with(&[next]).contains("WIDGET_SECRET_NEXT_AT: is required with WIDGET_SECRET_NEXT"));
+    assert!(with(&[next, ("WIDGET_SECRET_NEXT_AT", "soon")]).contains("WIDGET_SECRET_NEXT_AT: is no time"));
+    assert!(with(&[("WIDGET_SECRET_NEXT_AT", "4000000000")]).contains("is set without WIDGET_SECRET_NEXT"));
 }

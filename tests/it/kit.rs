@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use countersign::app::App;
-use countersign::app::config::Config;
+use countersign::app::config::Settings;
 use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::{Env, Mistakes};
-use countersign::net::peer::Peer;
+use countersign::net::outbound::Outbound;
+use countersign::net::peer::{Peer, TrustedProxies};
 use countersign::observe::audit::settings::AuditSettings;
+use countersign::sources::plan::Collaborators;
+use data_encoding::BASE64URL_NOPAD;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Map, Value};
@@ -47,14 +50,19 @@ pub fn settings(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<(String,
 }
 
 /// Reads a configuration at [`START`].
-pub fn read(vars: &[(String, String)]) -> Result<Config, Mistakes> {
-    let (clock, _) = Clock::manual(START);
-    Config::read(Env::new(vars.iter().cloned()), &clock)
+pub fn read(vars: &[(String, String)]) -> Result<Settings, Mistakes> {
+    Settings::read(Env::new(vars.iter().cloned()))
 }
 
 /// Every mistake of a configuration, as the operator sees it.
 pub fn mistakes(vars: &[(String, String)]) -> String {
     read(vars).expect_err("the configuration is wrong").to_string()
+}
+
+/// A source by itself, which calls whom it likes and knows of no proxies.
+pub fn made<S>(clock: &Clock, make: impl FnOnce(&Collaborators<'_>) -> Result<S, String>) -> S {
+    let (outbound, proxies) = (Outbound::default(), TrustedProxies::default());
+    make(&Collaborators { outbound: &outbound, proxies: &proxies, clock, login: None }).unwrap()
 }
 
 /// A service, its clock, and what it recorded.
@@ -71,6 +79,11 @@ pub struct Records(Arc<Mutex<Vec<u8>>>);
 impl Records {
     pub fn text(&self, app: &App) -> String {
         app.state.audit.flush();
+        self.read()
+    }
+
+    /// What has arrived by now.
+    pub fn read(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -128,9 +141,8 @@ pub fn jose(token: &str) -> Map<String, Value> {
 }
 
 fn part(token: &str, index: usize) -> Map<String, Value> {
-    use base64::Engine as _;
     let text = token.split('.').nth(index).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap();
+    let bytes = BASE64URL_NOPAD.decode(text.as_ref()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
@@ -143,7 +155,7 @@ impl House {
 
     /// A service of these settings, by a clock that others look at too.
     pub fn by(vars: &[(String, String)], clock: &Clock, hands: ManualClock) -> Self {
-        let mut config = Config::read(Env::new(vars.iter().cloned()), clock).unwrap();
+        let mut config = Settings::read(Env::new(vars.iter().cloned())).unwrap();
         let records = Records::default();
         config.audit = AuditSettings::to(Some(Box::new(records.clone())));
         Self { app: App::new(config, clock).unwrap(), hands, records }

@@ -1,7 +1,9 @@
 //! Which pages may ask, and how their answers are shared.
 
 use axum::body::Body;
-use http::{Method, Request, StatusCode};
+use countersign::net::origin::{Origin, host};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::kit::{BEHIND_PROXY, House, PROOF, mistakes, settings, visit};
 
@@ -301,6 +303,14 @@ async fn an_apps_own_origin_can_be_listed_and_nothing_that_looks_like_one() {
         let answer = house.ask(bare(Method::GET).header("origin", origin)).await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::OK, origin));
     }
+    for origin in ["capacitor://localhost", "tauri://localhost"] {
+        let answer = house.ask(site("cross-site").header("origin", origin)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), origin, "an app is of another site than everything");
+        assert_eq!(answer.status, StatusCode::OK);
+        let ask = Request::options("/token").header("origin", origin).header("access-control-request-method", "POST");
+        let answer = house.ask(ask).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (StatusCode::NO_CONTENT, origin));
+    }
     for origin in
         ["capacitor://localhost.evil", "capacitor://localhost:1", "http://localhost", "app://example.or", "null"]
     {
@@ -320,4 +330,43 @@ async fn an_apps_own_origin_can_be_listed_and_nothing_that_looks_like_one() {
         let told = mistakes(&settings(&BEHIND_PROXY, &[("ALLOWED_ORIGINS", wrong)]));
         assert!(told.contains("ALLOWED_ORIGINS"), "{wrong}: {told}");
     }
+}
+
+#[test]
+fn an_origin_is_scheme_host_and_port_and_nothing_else() {
+    for (text, origin) in [
+        ("https://www.example.org", "https://www.example.org"),
+        ("https://WWW.Example.org:443/", "https://www.example.org"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("Capacitor://Localhost", "capacitor://localhost"),
+    ] {
+        assert_eq!(text.parse::<Origin>().unwrap().to_string(), origin);
+    }
+    for text in [
+        "https://www.example.org/chat",
+        "https://www.example.org/?a",
+        "https://www.example.org/#a",
+        "https://jane@www.example.org",
+        "https://:secret@www.example.org",
+        "https://*.example.org",
+        "www.example.org",
+        "null",
+    ] {
+        assert!(text.parse::<Origin>().unwrap_err().contains("is not an origin"), "{text}");
+    }
+}
+
+#[test]
+fn a_request_is_for_one_host_or_for_none_that_is_told() {
+    let sent_to = |hosts: &[&'static str]| {
+        let lines = hosts.iter().map(|host| (HOST, HeaderValue::from_static(host)));
+        host(&lines.fold(HeaderMap::new(), |mut all, (name, value)| {
+            all.append(name, value);
+            all
+        }))
+        .map(str::to_owned)
+    };
+    assert_eq!(sent_to(&["www.example.org"]).as_deref(), Some("www.example.org"));
+    assert_eq!(sent_to(&["www.example.org", "www.example.org"]), None);
+    assert_eq!(sent_to(&[]), None);
 }

@@ -216,11 +216,9 @@ async fn a_server_that_fails_everybody_is_left_alone() {
     assert!(!target.is_resting());
     for n in 0..5 {
         let cookie = format!("sid=bad-known{n}");
-        target.know(cookie.as_bytes());
-        target
-            .call_for(server.call(&cookie), Visitor { credential: cookie.as_bytes(), address: Some(at(7)) })
-            .await
-            .unwrap();
+        let visitor = Visitor { credential: cookie.as_bytes(), address: Some(at(7)) };
+        target.know(visitor);
+        target.call_for(server.call(&cookie), visitor).await.unwrap();
     }
     assert!(target.is_resting(), "five visitors whom it knew, wherever they are");
 }
@@ -245,4 +243,18 @@ async fn one_visitors_slow_cookies_leave_places_for_others() {
     assert!(target.call_for(server.call("sid=good"), visitor).await.unwrap().status.is_success());
     assert!(server.heard().len() <= 3, "a quarter of the places is one visitor's: {}", server.heard().len());
     slow.abort_all();
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_logged_with_whom_and_why() {
+    let (log, _guard) = crate::logs::Log::capture();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/me", closed.local_addr().unwrap())).unwrap();
+    drop(closed);
+    let target = Target::new(&Outbound::default(), &url, Limits::DEFAULT, Clock::system()).unwrap();
+    let call = Call { method: Method::GET, url, headers: HeaderMap::new(), body: bytes::Bytes::new() };
+    assert_eq!(target.call(call).await.unwrap_err(), Fault::Connect);
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("no connection could be made")).unwrap_or_default();
+    assert!(line.contains("127.0.0.1") && line.contains("Connection refused") && !line.contains("/me"), "{text}");
 }

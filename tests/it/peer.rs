@@ -102,3 +102,15 @@ proptest! {
         client("10.0.0.0/8", "10.0.0.1", &[("x-forwarded-for", &text), ("forwarded", &text)]);
     }
 }
+
+#[test]
+fn where_no_proxy_is_named_this_machine_and_private_networks_speak_for_many() {
+    let speaks = |list: &str, peer: &str| proxies(list).speaks_for_many(Peer::Tcp(peer.parse().unwrap()));
+    for peer in ["127.0.0.1", "::1", "::ffff:10.0.0.7", "172.18.0.2", "fd00::7"] {
+        assert!(speaks("", peer), "{peer}");
+        assert!(!speaks("192.0.2.7", peer), "{peer}, where another is named");
+    }
+    assert!(!speaks("", "203.0.113.7"), "a visitor is one");
+    assert!(speaks("203.0.113.7", "203.0.113.7"), "a proxy that is named is many");
+    assert!(TrustedProxies::default().speaks_for_many(Peer::Unix));
+}

@@ -5,18 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign::cli;
-use countersign::jose::signer::{Algorithm, generate_pem};
+use countersign::issuance::vendor_revocation::VendorRevocation;
+use countersign::jose::algorithm::Algorithm;
+use countersign::jose::signer::generate_pem;
+use countersign::session::identity::Subject;
 use countersign::widget::presets::{self, Evidence, Format, Profile};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::kit::{BEHIND_PROXY, House, jose, mistakes, payload, settings, visit};
+use crate::kit::{BEHIND_PROXY, House, START, jose, mistakes, payload, settings, visit};
 use crate::publisher::{Page, Publisher};
 
 const SECRET: &str = "a-shared-secret-of-forty-characters-0123";
 const API_KEY: &str = "sk_an-api-key-0123456789";
 /// Presets with suites of their own.
-const ELSEWHERE: [&str; 5] = ["medchat", "healthcare-agent", "copilot-studio", "userinfo", "custom"];
+const ELSEWHERE: [&str; 3] = ["healthcare-agent", "copilot-studio", "custom"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
@@ -99,7 +103,7 @@ async fn every_token_preset_makes_what_its_vendor_documents() {
 #[expect(clippy::disallowed_types, reason = "an independent reckoning of the digest")]
 fn hmac(key: &[u8], text: &str) -> String {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
-    hex::encode(aws_lc_rs::hmac::sign(&key, text.as_bytes()))
+    HEXLOWER.encode(aws_lc_rs::hmac::sign(&key, text.as_bytes()).as_ref())
 }
 
 #[tokio::test]
@@ -123,7 +127,11 @@ async fn every_digest_preset_signs_what_its_vendor_documents() {
         }
         if let Some(expected) = hmac_of {
             let secret = vars.iter().find(|(name, _)| name == "WIDGET_SECRET").unwrap().1.clone();
-            let key = if golden["hex_key"] == true { hex::decode(&secret).unwrap() } else { secret.into_bytes() };
+            let key = if golden["hex_key"] == true {
+                HEXLOWER_PERMISSIVE.decode(secret.as_ref()).unwrap()
+            } else {
+                secret.into_bytes()
+            };
             let prefix = golden["prefix"].as_str().unwrap_or_default();
             let digest = format!("{prefix}{}", hmac(&key, expected["text"].as_str().unwrap()));
             assert_eq!(answer[field], digest, "{}", profile.name);
@@ -168,6 +176,13 @@ async fn every_exchange_preset_asks_what_its_vendor_documents() {
         let token = golden["token"].as_str().unwrap_or("vendor-token");
         assert_eq!(answer.json()[field], token, "{}", profile.name);
         assert_alike(profile.name, &golden["beside"], &own_members(&answer.json(), field));
+        if let Some(revoke) = golden.get("revoke") {
+            vendor.put(revoke["line"].as_str().unwrap().split(' ').nth(1).unwrap(), Page::status(200));
+            let (snapshot, subject) = (house.app.state.snapshot(), Subject::new("4711").unwrap());
+            let calls = VendorRevocation::of(snapshot.widgets.iter(), &subject, &["forwarded"], START);
+            assert_eq!(calls[0].send().await, Ok(()));
+            check_request(profile.name, revoke, vendor.asked().last().unwrap());
+        }
     }
 }
 
@@ -347,16 +362,7 @@ fn what_a_preset_fixes_no_template_changes() {
 }
 
 #[test]
-fn every_preset_says_where_its_facts_are_from_and_what_compares_them() {
-    let vendors =
-        fs::read_dir(root().join("e2e/vendors")).map(|dir| dir.flatten().map(|e| e.path()).collect::<Vec<_>>());
-    let run: String = vendors
-        .unwrap_or_default()
-        .iter()
-        .filter(|p| p.is_file())
-        .map(|p| fs::read_to_string(p).unwrap_or_default())
-        .collect();
-    let digests = fs::read_to_string(root().join("it/digest.rs")).unwrap();
+fn every_preset_says_where_its_facts_are_from() {
     let mut seen = BTreeSet::new();
     for profile in presets::ALL {
         assert!(seen.insert(profile.name), "{} is listed twice", profile.name);
@@ -364,13 +370,53 @@ fn every_preset_says_where_its_facts_are_from_and_what_compares_them() {
         assert!(!profile.page_login.is_empty() && !profile.page_logout.is_empty(), "{}", profile.name);
         let gap_is_named = profile.confidence == presets::Confidence::Documented || !profile.notes.is_empty();
         assert!(gap_is_named, "{} does not name its gap", profile.name);
-        let vendor = profile.name.split('-').next().unwrap();
-        let compared = match profile.evidence {
-            Evidence::VendorCode => run.contains(&format!("'{}'", profile.name)),
-            Evidence::Vector => digests.contains(vendor),
-            Evidence::Document => ELSEWHERE.contains(&profile.name) || golden(profile.name).is_object(),
+    }
+}
+
+/// The text of a Rust test and of the file it stands in: `module::name`.
+fn test_of(path: &str) -> Option<(String, String)> {
+    let (module, name) = path.rsplit_once("::").unwrap();
+    let file = fs::read_to_string(root().join(format!("it/{}.rs", module.replace("::", "/")))).ok()?;
+    let begin = file.match_indices(&format!("fn {name}()")).find_map(|(at, _)| {
+        let before: Vec<&str> = file[..at].lines().rev().take(2).collect();
+        before.iter().any(|line| ["#[test]", "#[tokio::test]"].contains(&line.trim())).then_some(at)
+    })?;
+    let length = file[begin..].find("\n}\n")?;
+    Some((file[begin..begin + length].to_owned(), file))
+}
+
+/// The text of a check of `tests/e2e/vendors`.
+fn check_of(sentence: &str) -> Option<String> {
+    let all = fs::read_to_string(root().join("e2e/vendors/vendors.mjs")).unwrap();
+    let begin = all.find(&format!("await check(\"{sentence}\","))?;
+    let length = all[begin..].find("\n});\n")?;
+    Some(all[begin..begin + length].to_owned())
+}
+
+/// `presets --json` names it as `proof`. That the checks of `tests/e2e/vendors` ran and held, that step looks after.
+#[test]
+fn every_preset_names_a_test_that_is_there_and_is_about_it() {
+    for profile in presets::ALL {
+        let (name, test) = (profile.name, profile.evidence.test());
+        let covers = match profile.evidence {
+            Evidence::VendorCode(_) | Evidence::Command(_) => {
+                let check = check_of(test).unwrap_or_else(|| panic!("{name}: no check `{test}`"));
+                check.contains(&format!("ask('{name}'"))
+            }
+            Evidence::Vector(_) | Evidence::Document(_) => {
+                let (body, file) = test_of(test).unwrap_or_else(|| panic!("{name}: no test `{test}`"));
+                if body.contains("golden_presets()") {
+                    let kind = format!("Format::{:?}", profile.format);
+                    let kind = kind.split('(').next().unwrap();
+                    body.contains(kind) && golden_presets().any(|(golden, _)| golden.name == name)
+                } else if ELSEWHERE.contains(&name) {
+                    file.contains(&format!("\"{name}\"")) || body.contains(&name.replace('-', "_"))
+                } else {
+                    body.contains(&format!("named(\"{name}\")"))
+                }
+            }
         };
-        assert!(compared, "{} is not compared with {}", profile.name, profile.evidence.word());
+        assert!(covers, "{name} is not what `{test}` is about");
     }
 }
 
@@ -392,7 +438,7 @@ async fn presets_are_listed_by_mechanism_searched_and_printed_as_json() {
     let (_, json) = printed(&["presets", "--json"]).await;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json.as_array().unwrap().len(), presets::ALL.len());
-    assert!(json[0]["evidence"].is_string() && json[0]["mechanism"].is_string());
+    assert!(json[0]["evidence"].is_string() && json[0]["proof"].is_string() && json[0]["mechanism"].is_string());
 }
 
 #[tokio::test]

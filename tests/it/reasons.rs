@@ -1,7 +1,6 @@
 //! Why nobody is logged in: told to the operator case by case, and to the page never.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER};
 use http::StatusCode;
 use http::request::Builder;
 use serde_json::{Value, json};
@@ -95,7 +94,9 @@ async fn each_header_can_be_encoded_in_its_own_way() {
         assert_eq!(claim(&house, named(sent.as_bytes()), "name").await, shown, "{sent}");
     }
     let base64 = House::behind_proxy(&[("FORWARDED_ENCODING", "name=base64")]);
-    for sent in [STANDARD.encode("Zo\u{eb}??>"), STANDARD.encode("Zo\u{eb}??>").trim_end_matches('=').to_owned()] {
+    for sent in
+        [BASE64.encode("Zo\u{eb}??>".as_ref()), BASE64.encode("Zo\u{eb}??>".as_ref()).trim_end_matches('=').to_owned()]
+    {
         assert_eq!(claim(&base64, named(sent.as_bytes()), "name").await, "Zo\u{eb}??>");
     }
     for wrong in ["rot13", "nam=percent", "name=rot13"] {
@@ -132,22 +133,26 @@ async fn easy_auth_is_read_in_the_shapes_that_azure_sends() {
         ("WIDGET_SUBJECT", "hex"),
         ("WIDGET_CLAIMS", r#"{"name":"{{ name }}","g":"{{ groups }}"}"#),
     ]);
-    let sending =
-        |principal: &Value| page("/token").header("x-ms-client-principal", STANDARD.encode(principal.to_string()));
+    let sending = |principal: &Value| {
+        page("/token").header("x-ms-client-principal", BASE64.encode(principal.to_string().as_ref()))
+    };
     let site = json!({
         "identityProvider": "aad", "userId": "d75b260a64504067bfc5b2905e3b8182", "userDetails": "ada@example.org",
         "userRoles": ["anonymous", "authenticated", "staff"],
     });
     let claims = house.ask(sending(&site)).await.claims();
-    assert_eq!(claims["external_id"], hex::encode("d75b260a64504067bfc5b2905e3b8182"));
+    assert_eq!(claims["external_id"], HEXLOWER.encode("d75b260a64504067bfc5b2905e3b8182".as_ref()));
     assert_eq!((&claims["name"], &claims["g"]), (&json!("ada@example.org"), &json!(["staff"])));
     let both = json!({
         "identityProvider": "aad", "userId": "d75b", "userDetails": "ada", "userRoles": ["anonymous"],
         "claims": [{ "typ": "tid", "val": "t" }, { "typ": "oid", "val": "o" }, { "typ": "name", "val": "Ada" }],
     });
-    assert_eq!(house.ask(sending(&both)).await.claims()["external_id"], hex::encode("t.o"));
+    assert_eq!(house.ask(sending(&both)).await.claims()["external_id"], HEXLOWER.encode("t.o".as_ref()));
     let nobody = json!({ "identityProvider": null, "userId": null, "userDetails": null, "userRoles": ["anonymous"] });
     assert_eq!(house.ask(sending(&nobody)).await.code(), "login_required");
+    let odd = BASE64.encode(b"{\"userId\":\"d75b\",\"ignored\":\"\xff\"}");
+    let odd = page("/token").header("x-ms-client-principal", odd);
+    assert_eq!(house.ask(odd).await.code(), "login_required", "no JSON to whoever reads all of it");
     let unproven = [("FORWARDED_CONVENTION", "easy-auth"), ("FORWARDED_PROOF_SECRET", "")];
     let text = mistakes(&settings(&BEHIND_PROXY, &unproven));
     assert!(text.contains("easy-auth-id-token") && text.contains("Container Apps"), "{text}");
@@ -166,7 +171,13 @@ fn two_login_systems_are_not_silently_one() {
         config.reading.warnings.iter().any(|warning| warning.variable == "SUBJECT_NAMESPACE")
     };
     assert!(warned(&[]));
-    assert!(!warned(&[("SUBJECT_NAMESPACE", "forwarded=sso,upstream=shop")]));
+    let named = ("SUBJECT_NAMESPACE", "forwarded=sso,upstream=shop");
+    let key = countersign::base::secret::Encoding::Base64Url.encode(&(0..64).collect::<Vec<u8>>());
+    assert!(!warned(&[named, ("WIDGET_SUBJECT", "pseudonym"), ("PSEUDONYM_KEY", &key)]));
+    for form in ["plain", "hex"] {
+        assert!(warned(&[named, ("WIDGET_SUBJECT", form)]), "names that {form} ids do not hold tell nobody apart");
+        assert!(!warned(&[("SUBJECT_NAMESPACE", "forwarded=one,upstream=one,one"), ("WIDGET_SUBJECT", form)]));
+    }
     assert!(!warned(&[("SUBJECT_NAMESPACE", "one")]), "whoever says that they are one is believed");
     assert!(!warned(&[("SESSION_CROSS_CHECK", "true")]), "they must agree");
     let one = read(&settings(&BEHIND_PROXY, &[])).unwrap();

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use countersign::app::config::Config;
+use countersign::app::config::Settings;
 use countersign::config::env::Env;
+use data_encoding::BASE64URL_NOPAD;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
@@ -123,7 +124,7 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
         answers.push_str(&house.ask(request).await.text);
     }
     drop(guard);
-    let config = Config::read(Env::new(canaries()), &countersign::base::clock::Clock::system()).unwrap();
+    let config = Settings::read(Env::new(canaries())).unwrap();
     let outputs = [
         ("log", String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()),
         ("audit", house.records.text(&house.app)),
@@ -144,12 +145,11 @@ async fn no_secret_token_cookie_or_name_appears_in_any_log_error_metric_or_debug
 /// Every setting that is declared secret, where a configuration can hold it: none prints its value.
 #[test]
 fn no_secret_setting_prints_its_value() {
-    let pem =
-        countersign::jose::signer::generate_pem(countersign::jose::signer::Algorithm::named("ES256").unwrap()).unwrap();
+    let pem = countersign::jose::signer::generate_pem(countersign::jose::algorithm::Algorithm::named("ES256").unwrap())
+        .unwrap();
     let mask = |first: u8| {
-        use base64::Engine as _;
         let bytes: Vec<u8> = (0..64).map(|i: u8| i.wrapping_mul(37).wrapping_add(first)).collect();
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+        BASE64URL_NOPAD.encode(&bytes)
     };
     let vars = settings(
         &BEHIND_PROXY,
@@ -175,7 +175,7 @@ fn no_secret_setting_prints_its_value() {
             ("WIDGET_AGENT_RENEWAL_SECRET", "canary-renewal-secret-4vQm8Zt2Lr6Wp0Jd"),
         ],
     );
-    let config = Config::read(Env::new(vars.clone()), &countersign::base::clock::Clock::system()).unwrap();
+    let config = Settings::read(Env::new(vars.clone())).unwrap();
     let shown = format!("{config:?}\n{}", countersign::config::env::effective_table(&config.reading.effective));
     let secret = |name: &str| {
         let bare = name.replace("WIDGET_CLINIC_", "WIDGET_").replace("WIDGET_AGENT_", "WIDGET_");

@@ -4,21 +4,24 @@ use std::fs;
 use std::path::Path;
 
 use countersign::app::changes::between;
-use countersign::app::config::Config;
-use countersign::app::{App, ReadConfig, reload};
+use countersign::app::config::Settings;
+use countersign::app::{App, ReadSettings, reload};
 use countersign::base::clock::Clock;
+use countersign::cli;
 use countersign::config::env::Env;
-use countersign::jose::signer::{Algorithm, generate_pem};
+use countersign::jose::algorithm::Algorithm;
+use countersign::jose::signer::generate_pem;
 use http::{Request, StatusCode};
 use serde_json::Value;
 
 use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, START, jose, page, read, settings, visit};
+use crate::publisher::{Page, Publisher};
 
 const OTHER: &str = "w7Lq2Zs9Xc4Vb6Nm1Kj8Hg5Fd3Sa0Po2";
 
-fn rereading(vars: &[(String, String)]) -> ReadConfig {
+fn rereading(vars: &[(String, String)]) -> ReadSettings {
     let vars = vars.to_vec();
-    Box::new(move || Config::read(Env::new(vars.clone()), &Clock::manual(START).0))
+    Box::new(move || Settings::read(Env::new(vars.clone())))
 }
 
 /// A folder with one file per setting, and the settings that name them.
@@ -90,10 +93,22 @@ fn a_reload_says_of_each_setting_whether_it_took_effect() {
     let reading = |more: &[(&str, &str)]| read(&settings(&BEHIND_PROXY, more)).unwrap().reading;
     let before = reading(&[]);
     assert!(between(&before, &reading(&[])).is_empty());
-    let now = reading(&[("FORWARDED_PROOF_SECRET", OTHER), ("RATE_LIMIT_VISITOR", "1/m"), ("TOKEN_METHODS", "POST")]);
+    let now = reading(&[
+        ("FORWARDED_PROOF_SECRET", OTHER),
+        ("RATE_LIMIT_VISITOR", "1/m"),
+        ("REQUEST_COOKIES_MAX", "64"),
+        ("REQUEST_HEADERS_MAX", "64"),
+        ("TOKEN_METHODS", "POST"),
+    ]);
     let said: Vec<(String, bool)> =
         between(&before, &now).into_iter().map(|change| (change.setting, change.took_effect)).collect();
-    let expected = [("FORWARDED_PROOF_SECRET", true), ("RATE_LIMIT_VISITOR", false), ("TOKEN_METHODS", true)];
+    let expected = [
+        ("FORWARDED_PROOF_SECRET", true),
+        ("RATE_LIMIT_VISITOR", false),
+        ("REQUEST_COOKIES_MAX", true),
+        ("REQUEST_HEADERS_MAX", false),
+        ("TOKEN_METHODS", true),
+    ];
     assert_eq!(said, expected.map(|(name, took)| (name.to_owned(), took)));
 }
 
@@ -166,6 +181,30 @@ async fn a_private_key_is_rotated_with_files_alone() {
     assert_eq!((published().await, signing().await), (vec![new.clone()], new));
 }
 
+#[test]
+fn a_widgets_connector_lives_on_until_a_setting_of_the_widget_changes() {
+    let base = [
+        ("WIDGET_PRESET", "healthcare-agent"),
+        ("WIDGET_SECRET", ""),
+        ("WIDGET_APP_SECRET", SECRET),
+        ("WIDGET_SUBJECT", "plain"),
+        ("WIDGET_WEBCHAT_SECRET", PROOF_LIKE),
+    ];
+    let before = settings(&BEHIND_PROXY, &base);
+    let house = House::of(&before);
+    let connector = || house.app.state.snapshot().widgets.get(None).unwrap().connector.clone().unwrap();
+    let first = connector();
+    let again = |change: (&str, &str)| {
+        let changed: Vec<(&str, &str)> = base.into_iter().chain([change]).collect();
+        let rereading = rereading(&settings(&BEHIND_PROXY, &changed));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert!(runtime.block_on(reload(&house.app.state, &rereading)).is_some());
+        std::sync::Arc::ptr_eq(&first, &connector())
+    };
+    assert!(again(("TOKEN_METHODS", "POST")), "nothing about the widget has changed");
+    assert!(!again(("WIDGET_WEBCHAT_SECRET", OTHER)), "another secret is another connector");
+}
+
 /// R6.
 #[test]
 fn a_webchat_secret_is_rotated_with_files_alone() {
@@ -185,6 +224,54 @@ fn a_webchat_secret_is_rotated_with_files_alone() {
     }
     files.remove(NAMES[1]);
     assert!(read(&files.vars).is_ok());
+}
+
+/// Settings beside the keys, the key, and those that stand beside it while it is rotated.
+type Rotation<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
+
+/// K-2.
+#[test]
+fn every_other_key_is_rotated_with_files_alone() {
+    let key = |from: u8| countersign::base::secret::Encoding::Base64Url.encode(&(from..from + 64).collect::<Vec<u8>>());
+    let login = [
+        ("SESSION_SOURCES", "login"),
+        ("LOGIN", "oidc"),
+        ("OIDC_ISSUER", "https://login.example.org"),
+        ("OIDC_CLIENT_ID", "chat"),
+        ("OIDC_CLIENT_SECRET", "qT5yHn8Rk2Vd7Wm4Zx9Lc3Bp6Fs1Gj0A"),
+        ("FORWARDED_CONVENTION", ""),
+        ("FORWARDED_PROOF_SECRET", ""),
+    ];
+    let exchange = [("WIDGET_PRESET", "cometchat"), ("WIDGET_SECRET", "")];
+    let (first, second) = (key(0), key(100));
+    let cases: [Rotation<'_>; 3] = [
+        (&login, "SESSION_STORE_KEY", &["SESSION_STORE_KEY_NEXT", "SESSION_STORE_KEY_PREVIOUS"]),
+        (&[("WIDGET_SUBJECT", "pseudonym")], "PSEUDONYM_KEY", &["PSEUDONYM_KEYS_OLD"]),
+        (&exchange, "WIDGET_API_KEY", &["WIDGET_API_KEY_NEXT"]),
+    ];
+    for (base, name, others) in cases {
+        let files = Files::of(&settings(&BEHIND_PROXY, base), &[&[name], others].concat());
+        let check = |step: &str| {
+            let told = read(&files.vars).map(drop).map_err(|mistakes| mistakes.to_string()).err().unwrap_or_default();
+            assert!(!others.iter().chain([&name]).any(|other| told.contains(other)), "{name}: {step}: {told}");
+        };
+        files.write(name, &first);
+        check("no other one");
+        for other in others {
+            for (text, step) in [(&second, "another"), (&first, "the same"), (&second, "another again")] {
+                files.write(other, text);
+                check(step);
+            }
+        }
+        files.write(name, &second);
+        check("the same, the other way round");
+        for other in others {
+            files.write(other, "");
+            check("emptied");
+            files.remove(other);
+            check("removed");
+        }
+    }
 }
 
 const PROOF_LIKE: &str = "a-webchat-secret-0.kX4vQm8Zt2Lr6Wp0";
@@ -220,4 +307,58 @@ async fn a_half_written_key_file_signs_nothing() {
     files.write("WIDGET_PRIVATE_KEY", &key);
     assert!(files.reload(&house).await);
     assert_ne!(signing().await, old);
+}
+
+#[tokio::test]
+async fn a_reload_keeps_what_an_unchanged_source_remembers() {
+    let site = Publisher::start().await;
+    site.put("/me", Page::ok(r#"{"sub":"u1","name":"Jane"}"#));
+    let url = site.url("/me");
+    let with = |changes: &[(&str, &str)]| {
+        let upstream = [
+            ("SESSION_SOURCES", "upstream"),
+            ("UPSTREAM_SESSION_URL", url.as_str()),
+            ("UPSTREAM_SESSION_COOKIES", "sid"),
+            ("UPSTREAM_CACHE", "5s"),
+        ];
+        settings(&BEHIND_PROXY, &upstream.iter().chain(changes).copied().collect::<Vec<_>>())
+    };
+    let house = House::of(&with(&[]));
+    let asks = async || house.ask(page("/token").header("cookie", "sid=1")).await;
+    assert_eq!((asks().await.status, site.count()), (StatusCode::OK, 1));
+    assert!(reload(&house.app.state, &rereading(&with(&[("WIDGET_LIFETIME", "1h")]))).await.is_some());
+    assert_eq!((asks().await.status, site.count()), (StatusCode::OK, 1), "its verdict is still known");
+    assert!(reload(&house.app.state, &rereading(&with(&[("UPSTREAM_NAME", "/nick")]))).await.is_some());
+    let answer = asks().await;
+    assert_eq!((answer.status, site.count()), (StatusCode::FORBIDDEN, 2), "a verdict under other settings is none");
+}
+
+#[tokio::test]
+async fn check_creates_no_file_and_opens_no_socket() {
+    let (folder, provider) = (tempfile::tempdir().unwrap(), Publisher::start().await);
+    let inside = |name: &str| folder.path().join(name).display().to_string();
+    let vars = settings(
+        &BEHIND_PROXY,
+        &[
+            ("LISTEN", &format!("unix:{}", inside("http.sock"))),
+            ("SESSION_SOURCES", "login,bearer,upstream,forwarded"),
+            ("SUBJECT_NAMESPACE", "default"),
+            ("LOGIN", "oidc"),
+            ("OIDC_ISSUER", &provider.url("")),
+            ("OIDC_CLIENT_ID", "chat"),
+            ("OIDC_CLIENT_SECRET", OTHER),
+            ("SESSION_STORE", &format!("sqlite:{}", inside("state/sessions.db"))),
+            ("AUDIT_LOG", &inside("audit.jsonl")),
+            ("BEARER_ISSUER", &provider.url("/other")),
+            ("BEARER_AUDIENCE", "chat"),
+            ("UPSTREAM_SESSION_URL", &provider.url("/me")),
+            ("UPSTREAM_SESSION_COOKIES", "sid"),
+        ],
+    );
+    let command = cli::parse(["countersign", "check"].map(Into::into)).unwrap();
+    let mut out = Vec::new();
+    let exit = cli::run(command, vars, &mut out).await.unwrap();
+    assert_eq!(exit, cli::Exit::Well, "{}", String::from_utf8_lossy(&out));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+    assert_eq!(provider.count(), 0, "nobody was asked");
 }

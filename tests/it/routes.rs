@@ -1,12 +1,11 @@
 //! Where paths lead: each to one place or to none, whatever aliases and mounts there are.
 
-use countersign::app::config::Config;
-use countersign::app::{ReadConfig, reload};
-use countersign::base::clock::Clock;
+use countersign::app::config::Settings;
+use countersign::app::{ReadSettings, reload};
 use countersign::config::env::Env;
 use http::{Method, Request, StatusCode};
 
-use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, START, mistakes, page, read, settings, visit};
+use crate::kit::{BEHIND_PROXY, House, PROOF, SECRET, mistakes, page, read, settings, visit};
 
 /// Two widgets, `support` and `clinic`, with these changes.
 fn two_widgets(changes: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -66,7 +65,7 @@ async fn a_reload_moves_every_route_at_once_and_a_removed_alias_hands_out_nothin
     let house = House::of(&two_widgets(&[("TOKEN_ALIASES", "/old=clinic,/both=clinic")]));
     assert_eq!(whose(&house, "/old").await, "clinic");
     let changed = two_widgets(&[("TOKEN_ALIASES", "/new=clinic,/both=support"), ("TOKEN_METHODS", "POST")]);
-    let reread: ReadConfig = Box::new(move || Config::read(Env::new(changed.clone()), &Clock::manual(START).0));
+    let reread: ReadSettings = Box::new(move || Settings::read(Env::new(changed.clone())));
     assert!(reload(&house.app.state, &reread).await.is_some());
     let post = |path: &str| visit(path, "alice").method(Method::POST);
     assert_eq!(house.ask(post("/old")).await.status, StatusCode::NOT_FOUND);
@@ -80,7 +79,7 @@ async fn a_widget_that_is_gone_after_a_reload_has_no_route() {
     let house = House::of(&two_widgets(&[]));
     assert_eq!(whose(&house, "/token/clinic").await, "clinic");
     let one = settings(&BEHIND_PROXY, &[]);
-    let reread: ReadConfig = Box::new(move || Config::read(Env::new(one.clone()), &Clock::manual(START).0));
+    let reread: ReadSettings = Box::new(move || Settings::read(Env::new(one.clone())));
     assert!(reload(&house.app.state, &reread).await.is_some());
     assert_eq!(whose(&house, "/token/clinic").await, "404");
     assert_eq!(whose(&house, "/token").await, "support");
@@ -103,6 +102,46 @@ fn two_routes_that_want_one_path_do_not_start() {
     for (changes, sentence) in wrong {
         let told = mistakes(&two_widgets(&changes));
         assert!(told.contains(sentence), "{changes:?}: {told}");
+    }
+}
+
+#[test]
+fn a_conflict_names_both_who_want_the_path() {
+    let told = mistakes(&two_widgets(&[("TOKEN_ALIASES", "/bot=support,/bot=clinic")]));
+    let both = "would be the bare token of the widget `support` and the bare token of the widget `clinic`";
+    assert!(told.contains(both), "{told}");
+    let told = mistakes(&two_widgets(&[("TOKEN_ALIASES", "/chat-identity/session=clinic")]));
+    assert!(told.contains("would be the session's address and the bare token of the widget `clinic`"), "{told}");
+}
+
+#[tokio::test]
+async fn an_alias_that_is_said_twice_is_one_alias() {
+    let house = House::of(&two_widgets(&[("TOKEN_ALIASES", "/bot=clinic,/bot=clinic")]));
+    assert_eq!(whose(&house, "/bot").await, "clinic");
+}
+
+#[test]
+fn an_unknown_path_that_ends_like_one_of_ours_tells_under_which_mount_we_are_looked_for() {
+    let house = House::of(&two_widgets(&[("TOKEN_ALIASES", "/bot=support")]));
+    let snapshot = house.app.state.snapshot();
+    let long = format!("/{}", "m".repeat(63));
+    for (path, mount) in [
+        ("/id/token", Some("/id")),
+        ("/a/b/session", Some("/a/b")),
+        ("/~a/b-c_d.e/bot", Some("/~a/b-c_d.e")),
+        ("/id/token/support", Some("/id")),
+        ("/token/id", None),
+        ("/id/tokens", None),
+        ("/idtoken", None),
+        ("/", None),
+        ("", None),
+        ("/a b/token", None),
+        ("/a%0Ab/token", None),
+        ("/\u{e4}/token", None),
+        (&format!("{long}/token"), Some(long.as_str())),
+        (&format!("{long}m/token"), None),
+    ] {
+        assert_eq!(snapshot.routes.foreign_mount(path), mount, "{path}");
     }
 }
 

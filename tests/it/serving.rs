@@ -1,7 +1,7 @@
 //! The service as a whole: when visitors may be sent to it.
 
 use axum::body::Body;
-use countersign::app::{Listeners, ReadConfig};
+use countersign::app::{Listeners, ReadSettings};
 use countersign::config::env::Mistakes;
 use countersign::http::admin::Admin;
 use countersign::http::listen::Listener;
@@ -37,7 +37,7 @@ async fn visitors_are_sent_here_once_the_identity_providers_keys_are() {
     .app;
     let admin = app.admin.clone();
     let listeners = Listeners { public: Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap()), admin: None };
-    let reread: ReadConfig = Box::new(|| Err(Mistakes(Vec::new())));
+    let reread: ReadSettings = Box::new(|| Err(Mistakes(Vec::new())));
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(app.serve(listeners, reread, async { drop(stopped.await) }));
 
@@ -55,7 +55,7 @@ async fn visitors_are_sent_here_once_the_identity_providers_keys_are() {
 }
 
 /// A service that runs, on a port of its own; dropping the sender stops it.
-fn served(app: countersign::app::App, reread: ReadConfig) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+fn served(app: countersign::app::App, reread: ReadSettings) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(async move {
         let public = Listener::Tcp(TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -81,7 +81,7 @@ async fn sighup_reloads_and_ends_nobody() {
     let state = app.state.clone();
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = asked.clone();
-    let reread: ReadConfig = Box::new(move || {
+    let reread: ReadSettings = Box::new(move || {
         count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Err(Mistakes(Vec::new()))
     });

@@ -97,8 +97,9 @@ pub fn read(
 ) -> Result<Arc<dyn Connector>, Mistakes> {
     let usual = usual.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
     let mut env = Env::new(usual.chain(more).copied());
-    let connector = connector::read(&mut env, kind, &Outbound::default(), clock);
-    env.finish(&BTreeSet::new(), &[]).map(|_| connector.unwrap())
+    let settings = connector::read(&mut env, kind, &Outbound::default());
+    env.finish(&BTreeSet::new(), &[])?;
+    Ok(settings.unwrap().build(&Outbound::default(), clock).unwrap())
 }
 
 pub fn json(reply: &Reply) -> Value {

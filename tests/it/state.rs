@@ -1,13 +1,16 @@
 //! Every store keeps the same promises. The servers' parts run when `tests/run --full` starts the servers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::base::clock::{Clock, ManualClock, UnixTime, random_id};
+use countersign::base::clock_step::StepWatch;
 use countersign::config::env::Env;
 use countersign::store::memory::Memory;
 use countersign::store::place::Settings;
-use countersign::store::{Backend, Kept, Key, Store, Tags};
+use countersign::store::{Backend, Down, Key, Row, Store, Stores, Tags};
 use serde_json::{Value, json};
 use tower_sessions::SessionStore as _;
 use tower_sessions::session::Id;
@@ -310,23 +313,36 @@ fn an_address_that_cannot_be_used_is_named_at_start() {
 }
 
 #[tokio::test]
+async fn the_folder_of_the_sessions_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("countersign");
+    let (clock, _) = Clock::manual(START);
+    let mut env = Env::new([("SESSION_STORE", format!("sqlite:{}/sessions.db", folder.display()))]);
+    Store::at(Settings::read(&mut env).unwrap(), clock).open().await.unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&folder.join("sessions.db"))), (0o700, 0o600));
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_named_at_start() {
     let (clock, _) = Clock::manual(START);
     let mut env = Env::new([("SESSION_STORE", "sqlite:/proc/no/such/place.db")]);
     let problem = Store::at(Settings::read(&mut env).unwrap(), clock).open().await.unwrap_err();
-    assert!(problem.contains("/proc/no/such/place.db"), "{problem}");
+    assert!(problem.contains("/proc/no/such"), "{problem}");
 }
 
 #[tokio::test]
 async fn sessions_in_memory_survive_a_new_reading_of_the_settings() {
     let (clock, _) = Clock::manual(START);
-    let kept = Kept::default();
+    let kept = Stores::default();
     let read = |address: &str| Settings::read(&mut Env::new([("SESSION_STORE", address)])).unwrap();
-    let id = kept.store(&read("memory"), &clock).begin(data("one"), in_an_hour(), &Tags::NONE).await.unwrap();
-    assert!(kept.store(&read("memory"), &clock).find(&id).await.unwrap().is_some());
+    let running = kept.at(&read("memory"), &clock);
+    let id = running.begin(data("one"), in_an_hour(), &Tags::NONE).await.unwrap();
+    assert!(kept.at(&read("memory"), &clock).find(&id).await.unwrap().is_some());
     let place = tempfile::tempdir().unwrap();
     let other = read(&format!("sqlite:{}", place.path().join("sessions.db").display()));
-    assert!(kept.store(&other, &clock).find(&id).await.unwrap().is_none(), "another place is another store");
+    assert!(kept.at(&other, &clock).find(&id).await.unwrap().is_none(), "another place is another store");
 }
 
 #[tokio::test]
@@ -337,4 +353,80 @@ async fn a_server_that_is_down_is_an_outage_and_never_an_empty_store() {
         let answers = tokio::join!(store.ping(), async { store.find(&Id(1)).await }, begin);
         assert!(answers.0.is_err() && answers.1.is_err() && answers.2.is_err(), "{address}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_no_configuration_uses_any_more_is_closed() {
+    let (clock, _) = Clock::manual(START);
+    let kept = Stores::default();
+    let settings = Settings::read(&mut Env::new([("SESSION_STORE", "memory")])).unwrap();
+    let id = kept.at(&settings, &clock).begin(data("one"), in_an_hour(), &Tags::NONE).await.unwrap();
+    assert!(kept.at(&settings, &clock).find(&id).await.unwrap().is_none(), "nobody held it");
+}
+
+/// A server that cannot be reached, and how often somebody tried.
+#[derive(Debug, Clone, Default)]
+struct Unreachable(Arc<AtomicUsize>);
+
+impl Unreachable {
+    fn asked<T>(&self) -> Result<T, Down> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(Down::NoConnection)
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Unreachable {
+    async fn insert(&self, _: Row<'_>, _: &Tags) -> Result<bool, Down> {
+        self.asked()
+    }
+    async fn update(&self, _: Row<'_>) -> Result<bool, Down> {
+        self.asked()
+    }
+    async fn find(&self, _: &Key) -> Result<Option<String>, Down> {
+        self.asked()
+    }
+    async fn remove(&self, _: &Key) -> Result<(), Down> {
+        self.asked()
+    }
+    async fn remove_tagged(&self, _: &Key) -> Result<u64, Down> {
+        self.asked()
+    }
+    async fn mark(&self, _: &Key, _: UnixTime, _: UnixTime) -> Result<bool, Down> {
+        self.asked()
+    }
+    async fn is_marked(&self, _: &Key, _: UnixTime) -> Result<bool, Down> {
+        self.asked()
+    }
+    async fn ping(&self) -> Result<(), Down> {
+        self.asked()
+    }
+    async fn sweep(&self, _: UnixTime, _: u32) -> Result<u64, Down> {
+        self.asked()
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_failing_is_left_alone_for_a_moment_and_then_asked_again() {
+    let (clock, hands) = Clock::manual(START);
+    let server = Unreachable::default();
+    let store = Store::over(server.clone(), clock);
+    for _ in 0..100 {
+        assert_eq!(store.find(&Id(1)).await.unwrap_err(), Down::NoConnection, "an outage, not an absent session");
+    }
+    assert_eq!(server.0.load(Ordering::SeqCst), 5);
+    assert!(store.is_resting());
+    hands.advance(Duration::from_secs(3));
+    assert!(store.find(&Id(1)).await.is_err());
+    assert_eq!(server.0.load(Ordering::SeqCst), 6);
+}
+
+#[test]
+fn a_clock_that_was_set_is_noticed_and_one_that_runs_is_not() {
+    let seconds = Duration::from_secs;
+    let mut watch = StepWatch::new(seconds(1000), seconds(5));
+    assert_eq!(watch.look(seconds(1060), seconds(65)), 0);
+    assert_eq!(watch.look(seconds(4720), seconds(125)), 3_600_000);
+    assert_eq!(watch.look(seconds(4780), seconds(185)), 0, "a step is told once");
+    assert_eq!(watch.look(seconds(1240), seconds(245)), -3_600_000);
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use countersign::base::clock::{Clock, ManualClock, UnixTime};
 use countersign::config::env::Env;
 use countersign::session::{Authenticator as _, Outage, Session};
-use countersign::sources::store::HostStore;
-use countersign::sources::store::host::Host;
+use countersign::sources::store::host::Layout;
+use countersign::sources::store::{HostStore, Settings};
 use countersign::store::Store;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use http::Request;
 use serde_json::json;
 
@@ -55,7 +56,13 @@ impl HostDb {
         sqlx::query(table).execute(&pool).await.unwrap();
         for (id, data) in ROWS {
             let insert = sqlx::query("insert into tower_sessions values ($1, $2, $3)");
-            insert.bind(id).bind(hex::decode(data).unwrap()).bind(END.0.cast_signed()).execute(&pool).await.unwrap();
+            insert
+                .bind(id)
+                .bind(HEXLOWER_PERMISSIVE.decode(data.as_ref()).unwrap())
+                .bind(END.0.cast_signed())
+                .execute(&pool)
+                .await
+                .unwrap();
         }
         pool.close().await;
         Self { place }
@@ -69,8 +76,8 @@ impl HostDb {
 fn source(changes: &[(&str, &str)]) -> (HostStore, ManualClock) {
     let (clock, hands) = Clock::manual(START);
     let mut env = Env::new([("STORE_GROUPS", "/user/roles")].iter().chain(changes).map(|(n, v)| (*n, *v)));
-    let source = HostStore::read(&mut env, &clock).expect("the settings are sound");
-    (source, hands)
+    let settings = Settings::read(&mut env).expect("the settings are sound");
+    (HostStore::new(settings, clock), hands)
 }
 
 async fn ask(source: &HostStore, cookie: &str) -> Result<Option<Session>, Outage> {
@@ -185,7 +192,8 @@ async fn any_tower_sessions_store_of_a_host_in_this_process_can_be_read() {
     let end = START.plus(Duration::from_hours(1));
     let id = store.begin(data, end, &countersign::store::Tags::NONE).await.unwrap();
     let mut env = Env::new([("STORE_COOKIE", "app")]);
-    let source = HostStore::over(&mut env, &clock, Some(Host::given(Arc::new(store)))).unwrap();
+    let settings = Settings::over(&mut env, Some(Layout::Given(Arc::new(store)))).unwrap();
+    let source = HostStore::new(settings, clock);
     let session = ask(&source, &format!("app={id}")).await.unwrap().unwrap();
     assert_eq!((session.identity.subject.as_str(), session.expires_at), ("u-1", Some(end)));
     hands.set(end);
@@ -212,9 +220,8 @@ fn settings_that_cannot_work_are_named_at_start() {
         (&[("STORE_URL", "sqlite:/a.db"), ("STORE_SUBJECT", "user.id")], "STORE_SUBJECT: takes a JSON pointer"),
     ];
     for (vars, named) in wrong {
-        let (clock, _) = Clock::manual(START);
         let mut env = Env::new(vars.iter().copied());
-        let _ = HostStore::read(&mut env, &clock);
+        let _ = Settings::read(&mut env);
         let mistakes = env.finish(&std::collections::BTreeSet::new(), &[]).expect_err(named).to_string();
         assert!(mistakes.contains(named), "{mistakes}");
     }
@@ -247,7 +254,10 @@ async fn a_hosts_record_in_redis_is_read() {
     let url = server("TEST_REDIS_URL");
     let mut connection = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let mut set = redis::cmd("SET");
-    set.arg(format!("host-test:{PLAIN}")).arg(hex::decode(ROWS[0].1).unwrap()).arg("EX").arg(60);
+    set.arg(format!("host-test:{PLAIN}"))
+        .arg(HEXLOWER_PERMISSIVE.decode(ROWS[0].1.as_ref()).unwrap())
+        .arg("EX")
+        .arg(60);
     set.query_async::<()>(&mut connection).await.unwrap();
     let (source, _) = source(&[("STORE_URL", &url), ("STORE_PREFIX", "host-test:")]);
     assert_is_jane(&ask(&source, &format!("id={PLAIN}")).await.unwrap().unwrap());

@@ -9,8 +9,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self as s, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 
 /// A producer's key pair.
@@ -65,7 +64,7 @@ impl TestKey {
             Pair::Secret(secret) => {
                 let key = jsonwebtoken::EncodingKey::from_secret(secret);
                 let text = jsonwebtoken::crypto::sign(message, &key, jsonwebtoken::Algorithm::HS256).unwrap();
-                URL_SAFE_NO_PAD.decode(text).unwrap()
+                BASE64URL_NOPAD.decode(text.as_ref()).unwrap()
             }
             Pair::Rsa(pair) => {
                 let padding: &dyn RsaEncoding = match self.alg {
@@ -86,7 +85,7 @@ impl TestKey {
 
     /// The public half as a JWK.
     pub fn jwk(&self) -> Value {
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
         let mut jwk = match &self.pair {
             Pair::Ec(pair) => {
                 let point = &pair.public_key().as_ref()[1..];
@@ -117,7 +116,7 @@ impl TestKey {
             Pair::Rsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Secret(_) => panic!("a secret has no public half"),
         };
-        let text = STANDARD.encode(der);
+        let text = BASE64.encode(der.as_ref());
         let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
@@ -129,15 +128,15 @@ impl TestKey {
 
     /// A token with exactly these texts as header and claims.
     pub fn token_of(&self, header: &str, claims: &str) -> String {
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        let signature = URL_SAFE_NO_PAD.encode(self.sign(signed.as_bytes()));
+        let signed = format!("{}.{}", BASE64URL_NOPAD.encode(header.as_ref()), BASE64URL_NOPAD.encode(claims.as_ref()));
+        let signature = BASE64URL_NOPAD.encode(self.sign(signed.as_bytes()).as_ref());
         format!("{signed}.{signature}")
     }
 
     /// The same, padded as AWS pads.
     pub fn padded_token_of(&self, header: &str, claims: &str) -> String {
-        let signed = format!("{}.{}", URL_SAFE.encode(header), URL_SAFE.encode(claims));
-        let signature = URL_SAFE.encode(self.sign(signed.as_bytes()));
+        let signed = format!("{}.{}", BASE64URL.encode(header.as_ref()), BASE64URL.encode(claims.as_ref()));
+        let signature = BASE64URL.encode(self.sign(signed.as_bytes()).as_ref());
         format!("{signed}.{signature}")
     }
 }

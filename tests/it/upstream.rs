@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::kit::{BEHIND_PROXY, House, START, mistakes, page, read, settings};
+use crate::logs::Log;
 
 /// What the endpoint does with one connection.
 #[derive(Clone)]
@@ -613,4 +614,47 @@ proptest! {
         let mapping = countersign::session::mapping::Mapping::default();
         prop_assert!(mapping.apply(&json!({ "sub": subject, "x": noise })).is_err(), "no pointer, nobody");
     }
+}
+
+/// RL-1: asked about invented cookies without end, the endpoint would have no time for real ones.
+#[tokio::test]
+async fn one_address_may_have_only_so_many_unknown_sessions_asked_about() {
+    let endpoint = Endpoint::of(vec![say("200 OK", "", jane().as_bytes()), say("401 Unauthorized", "", b"")]).await;
+    let house = endpoint.house(&[("TRUSTED_PROXIES", "127.0.0.1"), ("RATE_LIMIT_ADDRESS", "3/m")]);
+    let from = |address: &str, cookie: &str| {
+        page("/token").header("x-forwarded-for", address).header("cookie", format!("sid={cookie}"))
+    };
+    assert_eq!(house.ask(from("2001:db8::1", "jane")).await.status, StatusCode::OK);
+    for n in 0..3 {
+        assert_eq!(house.ask(from("2001:db8::1", &format!("bad{n}"))).await.code(), "login_required");
+    }
+    let refused = house.ask(from("2001:db8::2", "bad4")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "rate_limited"));
+    assert_eq!(refused.header("retry-after"), "60", "whoever has one address of a network has them all");
+    assert_eq!(endpoint.asked().len(), 4, "the endpoint hears nothing of it");
+    assert_eq!(house.ask(from("2001:db8::3", "jane")).await.code(), "login_required", "who is known is asked about");
+    assert_eq!(house.ask(from("2001:db8:0:1::1", "bad5")).await.code(), "login_required", "another network");
+    house.hands.advance(Duration::from_mins(1));
+    assert_eq!(house.ask(from("2001:db8::1", "bad6")).await.code(), "login_required");
+}
+
+#[tokio::test]
+async fn an_address_that_may_be_everybodys_is_no_key() {
+    let endpoint = Endpoint::saying("401 Unauthorized", "", "").await;
+    let house = endpoint.house(&[("RATE_LIMIT_ADDRESS", "1/m")]);
+    for n in 0..5 {
+        assert_eq!(house.ask(page("/token").header("cookie", format!("sid=bad{n}"))).await.code(), "login_required");
+    }
+    let warned = read(&base("https://www.example.org/me")).unwrap().reading.warnings;
+    assert!(warned.iter().any(|warning| warning.variable == "TRUSTED_PROXIES"));
+}
+
+#[tokio::test]
+async fn the_log_names_the_cookie_that_is_there_with_two_values() {
+    let (log, _guard) = Log::capture();
+    let endpoint = Endpoint::saying("200 OK", "", &jane()).await;
+    let answer = endpoint.house(&[]).ask(page("/token").header("cookie", "sid2=canary1; sid2=canary2")).await;
+    assert_eq!(answer.code(), "bad_request");
+    assert!(log.text().contains("the cookie sid2 is there with different values"), "{}", log.text());
+    assert!(!log.text().contains("canary"));
 }

@@ -1,6 +1,7 @@
 // The four attacks, tried in earnest.
 
-import { heldToken, make, onEvent, read } from '/demo/scenes.js';
+import { make, read, signed, write } from '/demo/kit.js';
+import { heldToken, onEvent } from '/demo/scenes.js';
 
 const { mount, stranger, agent } = document.documentElement.dataset;
 const chosen = () => document.querySelector('input[name=widget]:checked');
@@ -76,17 +77,6 @@ async function present(list, what, token, more, accepted) {
   if (answer.ok) result(list, 'accepted', what, accepted);
   else result(list, 'refused', what, answer.reason);
   return answer.ok;
-}
-
-const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
-const write = (value) => encode(JSON.stringify(value));
-
-async function signed(secret, header, claims) {
-  const text = `${write(header)}.${write(claims)}`;
-  const bytes = new TextEncoder();
-  const key = await crypto.subtle.importKey('raw', bytes.encode(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  const signature = new Uint8Array(await crypto.subtle.sign('HMAC', key, bytes.encode(text)));
-  return `${text}.${btoa(String.fromCharCode(...signature)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '')}`;
 }
 
 function invented() {

@@ -90,6 +90,7 @@ function begin() {
   if (widget === agent) webChat();
   feed = way === 'module' ? feedByModule(widget) : feedBySnippet(widget);
   ({ end } = feed);
+  window.standin.login = feed.login;
   $('own').hidden = !feed.login;
 }
 

@@ -1,13 +1,8 @@
 // The live view: what the servers record, and the token in the page's hands.
 
-const $ = (id) => document.getElementById(id);
+import { make, read } from '/demo/kit.js';
 
-export function make(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+const $ = (id) => document.getElementById(id);
 
 // The demo's clocks, which can be put forward: the page's own are ahead of the machine's by as much as the servers'.
 export const ahead = () => Number(document.documentElement.dataset.ahead);
@@ -108,13 +103,6 @@ function putForward(ms) {
 new EventSource('/demo/events').addEventListener('message', ({ data }) => hear(JSON.parse(data)));
 
 // The token.
-
-const decode = (part) => new TextDecoder().decode(Uint8Array.from(atob(part.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0)));
-
-export function read(token) {
-  const [header, payload] = token.split('.');
-  return { header: JSON.parse(decode(header)), claims: JSON.parse(decode(payload)) };
-}
 
 let held = null;
 

@@ -118,10 +118,26 @@
       ({ conversation } = answer);
       if (!answer.verified_as) seen(null, answer.lapsed ? 'the proof has expired' : undefined);
       line('bot', answer.reply);
+      if (!answer.verified_as && /sign in/.test(answer.reply)) askForLogin();
       tell('reply', { verified: answer.verified_as, lapsed: answer.lapsed });
     } catch {
       note('The chat server cannot be reached.');
     }
+  }
+
+  // The widget asks for the login itself where the page has named one: a window in which countersign checks the credentials.
+  // The page then hands over a token as ever, and only its verification grants anything.
+  function askForLogin() {
+    const { login } = window.standin;
+    if (!login) return;
+    const button = make('button', { type: 'button', class: 'main' }, 'Log in to go on');
+    button.addEventListener('click', async () => {
+      button.disabled = true;
+      await login().then(() => note('You are logged in.'), ({ message }) => note(`Not logged in: ${message}`));
+      button.remove();
+    });
+    lines.append(button);
+    lines.scrollTop = lines.scrollHeight;
   }
 
   form.addEventListener('submit', (event) => {

@@ -31,7 +31,7 @@ pub struct ExchangeFormat {
     pub first: Option<CallFormat>,
     /// The call whose answer holds the token.
     pub call: CallFormat,
-    /// What ends a visitor's tokens at the vendor.
+    /// What ends a visitor's tokens at the vendor. Of the visitor it can use `subject` and nothing else.
     #[serde(default)]
     pub revoke: Option<CallFormat>,
     /// How the answer is read.
@@ -115,6 +115,12 @@ impl ExchangeFormat {
         }
         for (name, call) in self.calls() {
             problems.extend(call.problems().into_iter().map(|problem| format!("`{name}` {problem}")));
+        }
+        if self.cache && self.revoke.is_some() {
+            problems.push(
+                "`cache` and `revoke` exclude each other: what is kept would be given out after it was ended"
+                    .to_owned(),
+            );
         }
         problems.extend(self.answer.problems());
         problems

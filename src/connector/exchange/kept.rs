@@ -57,11 +57,6 @@ impl Kept {
         tokens.insert(key, (token.clone(), serves_until));
     }
 
-    /// Forgets a visitor's token.
-    pub fn forget(&self, key: &Key) {
-        locked(&self.tokens).remove(key);
-    }
-
     /// Whether the vendor is known to know this visitor.
     #[must_use]
     pub fn knows(&self, key: &Key) -> bool {

@@ -25,27 +25,19 @@ use self::secrets::Secrets;
 use super::wire::Wire;
 use super::{ConnectorFault, Rejection};
 use crate::base::clock::Clock;
-use crate::config::env::{Env, Var};
+use crate::config::env::Env;
 use crate::net::outbound::{Call, Limits, Outbound};
 
-/// The key that calls are made with.
-pub const API_KEY: Var = Var::secret(
-    "WIDGET_API_KEY",
-    "The API key or access token of the chat vendor's server, where a token is fetched from there. It never reaches the page.",
-);
-/// The other key.
-pub const API_KEY_NEXT: Var = Var::secret(
-    "WIDGET_API_KEY_NEXT",
-    "The other API key of the same account while keys are rotated: used as soon as the first is refused.",
-);
-
-/// Where the vendor's server is.
-pub const API_URL: Var = Var::new(
-    "WIDGET_API_URL",
-    "",
-    "https://api.eu.example.com",
-    "Address of the chat vendor's server (scheme and host), when it is another than the preset's: a region, or an installation of your own. The API key is sent there.",
-);
+crate::settings! {
+    pub vars {
+        WIDGET_API_KEY(secret),
+            "The API key or access token of the chat vendor's server, where a token is fetched from there. It never reaches the page.";
+        WIDGET_API_KEY_NEXT(secret; after("WIDGET_API_KEY")),
+            "The other API key of the same account while keys are rotated: used as soon as the first is refused.";
+        WIDGET_API_URL("", "https://api.eu.example.com"),
+            "Address of the chat vendor's server (scheme and host), when it is another than the preset's: a region, or an installation of your own. The API key is sent there.";
+    }
+}
 
 /// One filled call.
 #[derive(Clone)]
@@ -151,13 +143,12 @@ impl Exchange {
         Ok(exchanged)
     }
 
-    /// Ends the visitor's tokens at the vendor, where it can, and forgets the one that is kept.
+    /// Ends a visitor's tokens at the vendor, where it can.
     ///
     /// # Errors
     /// [`ConnectorFault`] when the vendor could not be told.
-    pub async fn revoke(&self, visitor: &str, call: &Request, revoke: Option<&Request>) -> Result<(), ConnectorFault> {
-        self.kept.forget(&key_of(visitor, call));
-        let (Some(format), Some(request)) = (&self.format.revoke, revoke) else { return Ok(()) };
+    pub async fn revoke(&self, request: &Request) -> Result<(), ConnectorFault> {
+        let Some(format) = &self.format.revoke else { return Ok(()) };
         self.secrets.guard(self.ask("revoke", format, request, self.wire.deadline())).await.map(drop)
     }
 
@@ -239,11 +230,11 @@ fn advice(fault: ConnectorFault) -> &'static str {
 
 /// Reads the API keys of the widget being read.
 pub fn read_secrets(env: &mut Env) -> Vec<SecretString> {
-    if !env.is_set(&API_KEY) {
-        env.mistake_in(&API_KEY, "is required: the key that the vendor's server gives tokens for");
+    if !env.is_set(&WIDGET_API_KEY) {
+        env.mistake_in(&WIDGET_API_KEY, "is required: the key that the vendor's server gives tokens for");
     }
     let mut secrets = Vec::new();
-    for var in [&API_KEY, &API_KEY_NEXT] {
+    for var in [&WIDGET_API_KEY, &WIDGET_API_KEY_NEXT] {
         let Some(secret) = env.secret(var) else { continue };
         let text = secret.expose_secret();
         if text.len() < 16 || !text.bytes().all(|b| b.is_ascii_graphic()) {

@@ -6,9 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -92,7 +91,7 @@ impl Fault {
             Self::OtherConversation => with(honest, "conversationId", Value::from("someone-elses-us")),
             Self::OtherUser => {
                 let claims = json!({ "user": "dl_somebody_else", "exp": clock.now().0 + 60 }).to_string();
-                with(honest, "token", Value::from(format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(claims))))
+                with(honest, "token", Value::from(format!("e30.{}.e30", BASE64URL_NOPAD.encode(claims.as_ref()))))
             }
             Self::Redirect => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "/elsewhere")]).into_response(),
             Self::HugeBody => with(honest, "padding", Value::from("x".repeat(10 * 1024 * 1024))),

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -362,7 +361,7 @@ fn token(conversation: &str, user: Option<&str>, now: UnixTime, expires_at: Unix
     if let Some(user) = user {
         claims["user"] = Value::from(user);
     }
-    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let part = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
     let signature = random_bytes::<256>();
     format!("{}.{}.{}", part(header.to_string().as_bytes()), part(claims.to_string().as_bytes()), part(&signature))
 }

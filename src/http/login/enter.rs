@@ -168,8 +168,8 @@ async fn arrived(visitor: &Visitor<'_>, new_login: NewLogin, transaction: &Trans
     }
 }
 
-/// Where the visitor goes in the end. What the transaction says was checked when it began and is checked again: it has been
-/// in the visitor's hands.
+/// Where the visitor goes in the end. What the transaction says was checked when it began and is checked again: which origins
+/// are listed, and where the login itself is, may have changed since.
 fn onward(visitor: &Visitor<'_>, transaction: &Transaction) -> String {
     let (at, site) = (visitor.at, &visitor.service().site);
     if let Some(opener) = transaction.opener.as_deref().and_then(|text| at.origins.known(at.listed, text)) {

@@ -13,6 +13,7 @@ use crate::http::problem::{LoginFault, Problem};
 use crate::login::Method;
 use crate::login::oidc::logout::NotEnded;
 use crate::login::sessions::record::LoginSession;
+use crate::session::identity::Subject;
 
 /// Largest form. A logout token with a certificate chain in it fits.
 const FORM_MAX: usize = 20 * 1024;
@@ -53,7 +54,11 @@ async fn end(visitor: &Visitor<'_>) -> Response {
 }
 
 async fn logged_out(visitor: &Visitor<'_>, session: Option<&LoginSession>) -> Response {
-    visitor.report("logout", "granted", "", session.map(|session| &session.identity.subject));
+    let subject = session.map(|session| &session.identity.subject);
+    visitor.report("logout", "granted", "", subject);
+    if subject.is_some() {
+        (visitor.at.logged_out)("logout", subject);
+    }
     let response = if is_navigation(visitor.headers) {
         see_other(&onward(visitor, session).await)
     } else {
@@ -78,8 +83,9 @@ async fn onward(visitor: &Visitor<'_>, session: Option<&LoginSession>) -> String
 /// The provider says that a session of its own has ended.
 pub(super) async fn back_channel(visitor: &Visitor<'_>, body: Body) -> Response {
     match told(visitor, body).await {
-        Ok(()) => {
+        Ok(subject) => {
             visitor.report("back_channel_logout", "granted", "", None);
+            (visitor.at.logged_out)("back_channel_logout", subject.as_ref());
             empty(StatusCode::OK)
         }
         Err(fault) => {
@@ -89,13 +95,14 @@ pub(super) async fn back_channel(visitor: &Visitor<'_>, body: Body) -> Response 
     }
 }
 
-async fn told(visitor: &Visitor<'_>, body: Body) -> Result<(), LoginFault> {
+/// Whose sessions ended, where the provider's word for them is ours.
+async fn told(visitor: &Visitor<'_>, body: Body) -> Result<Option<Subject>, LoginFault> {
     let service = visitor.service();
     let Method::Oidc(oidc) = &service.method else { return Err(LoginFault::NotEnded("no_provider")) };
     let fields = fields(visitor.headers, body, FORM_MAX).await;
     let token = fields.and_then(|fields| only(&fields, "logout_token")).ok_or(LoginFault::NotEnded("no_token"))?;
     match oidc.back_channel(&token, &service.sessions).await {
-        Ok(_) => Ok(()),
+        Ok(ended) => Ok(ended.subject),
         Err(NotEnded::Rejected(reason)) => Err(LoginFault::NotEnded(reason)),
         Err(NotEnded::Outage(reason)) => Err(LoginFault::EndsLater(reason)),
     }

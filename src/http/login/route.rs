@@ -13,6 +13,10 @@ pub enum LoginRoute {
     Done,
     /// Its script.
     DoneScript,
+    /// The script of the form.
+    FormScript,
+    /// The script of the page that says that nobody is logged in.
+    OutScript,
     /// The stylesheet of all pages.
     Style,
     /// Asks whether to log out, and logs out.
@@ -29,6 +33,8 @@ impl LoginRoute {
         ("/login/password", Self::Password),
         ("/login/done", Self::Done),
         ("/login/done.js", Self::DoneScript),
+        ("/login/form.js", Self::FormScript),
+        ("/login/out.js", Self::OutScript),
         ("/login/style.css", Self::Style),
         ("/logout", Self::Logout),
         ("/logout/backchannel", Self::BackChannel),
@@ -40,7 +46,7 @@ impl LoginRoute {
         match self {
             Self::Start | Self::Callback => "GET",
             Self::Password | Self::BackChannel => "POST",
-            Self::Done | Self::DoneScript | Self::Style => "GET, HEAD",
+            Self::Done | Self::DoneScript | Self::FormScript | Self::OutScript | Self::Style => "GET, HEAD",
             Self::Logout => "GET, HEAD, POST, OPTIONS",
         }
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::response::Response;
+use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
@@ -14,7 +15,8 @@ use crate::http::headers::retry_after;
 use crate::http::origin::OriginRules;
 use crate::http::problem::{LoginFault, Problem};
 use crate::login::transaction::Transaction;
-use crate::login::{Event, LoginService};
+use crate::login::{Event, LOGIN_TITLE, LoginService};
+use crate::net::peer::is_shared;
 use crate::session::identity::Subject;
 use crate::widget::Listed;
 
@@ -33,8 +35,12 @@ pub struct Context<'a> {
     pub unnamed_proxy: bool,
     /// The path under which the organisation's site routes to us.
     pub mount: &'a str,
+    /// Our id of the request.
+    pub request_id: &'a str,
     /// Where events go.
     pub report: &'a (dyn Fn(&Event<'_>) + Send + Sync),
+    /// Who is told that somebody logged out, and by what; nobody knows who, where a provider's word does not say it.
+    pub logged_out: &'a (dyn Fn(&'static str, Option<&Subject>) + Send + Sync),
 }
 
 /// One request at the login, and what is known of it.
@@ -93,20 +99,22 @@ impl<'a> Visitor<'a> {
         subject: Option<&Subject>,
     ) {
         let method = self.at.service.method.name();
-        (self.at.report)(&Event { what, outcome, reason, method, subject, client: self.at.client });
+        let (request_id, client) = (self.at.request_id, self.at.client);
+        (self.at.report)(&Event { request_id, what, outcome, reason, method, subject, widget: "", client });
     }
 
-    /// The address that attempts are counted against. When this very machine asks and no proxy is named, it is a proxy all
-    /// the same, and everybody's address: counted, it would let one visitor keep all others out. So is a private address that
-    /// speaks for somebody else.
+    /// The address that attempts are counted against; `None` where no proxy is named and it is everybody's.
     pub(super) fn counted_address(&self) -> Option<IpAddr> {
-        let speaks_for = ["x-forwarded-for", "forwarded"].iter().any(|name| self.headers.contains_key(*name));
-        let shared = |address: &IpAddr| address.is_loopback() || speaks_for && is_private(*address);
-        self.at.client.filter(|address| !(self.at.unnamed_proxy && shared(address)))
+        self.at.client.filter(|address| !(self.at.unnamed_proxy && is_shared(*address, self.headers)))
     }
 
     pub(super) fn frame(&self) -> Frame<'a> {
-        Frame { mount: self.at.mount, title: &self.at.service.site.title }
+        let LoginService { brand, site, .. } = self.at.service;
+        let lines = self.headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|line| line.to_str().ok());
+        let texts = brand.texts.choose(&lines.collect::<Vec<_>>().join(","));
+        // A heading of the operator's own is the same in every language.
+        let title = if site.title == LOGIN_TITLE.default { texts.get("title") } else { &site.title };
+        Frame { mount: self.at.mount, title, texts, brand: &brand.settings }
     }
 
     /// Records that a login came to nothing, and says so on a page.
@@ -118,7 +126,8 @@ impl<'a> Visitor<'a> {
     /// A page that says what went wrong, with a way on.
     pub(super) fn message(&self, fault: LoginFault) -> Response {
         let problem = Problem::Login(fault);
-        let response = self.frame().message(problem.status(), problem.title(), &self.params.query());
+        let frame = self.frame();
+        let response = frame.message(problem.status(), frame.texts.get(fault.text()), &self.params.query());
         waiting(response, &problem)
     }
 
@@ -131,8 +140,9 @@ impl<'a> Visitor<'a> {
     pub(super) fn again(&self, state: &str, username: &str, fault: LoginFault) -> Response {
         self.report("login", fault.outcome(), fault.reason(), None);
         let problem = Problem::Login(fault);
-        let form = LoginForm { state, username, problem: Some(problem.title()) };
-        waiting(self.frame().login(problem.status(), form, &self.params.query()), &problem)
+        let frame = self.frame();
+        let form = LoginForm { state, username, problem: Some(frame.texts.get(fault.text())) };
+        waiting(frame.login(problem.status(), form, &self.params.query()), &problem)
     }
 }
 
@@ -141,11 +151,4 @@ fn waiting(mut response: Response, problem: &Problem) -> Response {
         retry_after(response.headers_mut(), wait);
     }
     response
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }

@@ -4,12 +4,10 @@
 //! token's `alg` is thereby decided when the key is read, and never by the token.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{self as s, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{self as s, ParsedPublicKey, RsaPublicKeyComponents};
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::DecodingKey;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -17,80 +15,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A signature algorithm (RFC 7518 section 3, RFC 8037). There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// RSA PKCS#1 v1.5 with SHA-256.
-    Rs256,
-    /// RSA PKCS#1 v1.5 with SHA-384.
-    Rs384,
-    /// RSA PKCS#1 v1.5 with SHA-512.
-    Rs512,
-    /// RSA PSS with SHA-256.
-    Ps256,
-    /// RSA PSS with SHA-384.
-    Ps384,
-    /// RSA PSS with SHA-512.
-    Ps512,
-    /// ECDSA on P-256.
-    Es256,
-    /// ECDSA on P-384.
-    Es384,
-    /// ECDSA on P-521.
-    Es512,
-    /// Ed25519.
-    EdDsa,
-    /// HMAC with SHA-256. Only a key that the operator configured as a shared secret has it; no published key does.
-    Hs256,
-}
-
-/// How a published key verifies.
-enum Family {
-    Rsa(&'static s::RsaParameters),
-    Ec { curve: &'static str, size: usize, verify: &'static s::EcdsaVerificationAlgorithm },
-    Ed,
-}
-
-/// One row per algorithm that a published key may have.
-const TABLE: [(&str, Algorithm, Family); 10] = [
-    ("RS256", Algorithm::Rs256, Family::Rsa(&s::RSA_PKCS1_2048_8192_SHA256)),
-    ("RS384", Algorithm::Rs384, Family::Rsa(&s::RSA_PKCS1_2048_8192_SHA384)),
-    ("RS512", Algorithm::Rs512, Family::Rsa(&s::RSA_PKCS1_2048_8192_SHA512)),
-    ("PS256", Algorithm::Ps256, Family::Rsa(&s::RSA_PSS_2048_8192_SHA256)),
-    ("PS384", Algorithm::Ps384, Family::Rsa(&s::RSA_PSS_2048_8192_SHA384)),
-    ("PS512", Algorithm::Ps512, Family::Rsa(&s::RSA_PSS_2048_8192_SHA512)),
-    ("ES256", Algorithm::Es256, Family::Ec { curve: "P-256", size: 32, verify: &s::ECDSA_P256_SHA256_FIXED }),
-    ("ES384", Algorithm::Es384, Family::Ec { curve: "P-384", size: 48, verify: &s::ECDSA_P384_SHA384_FIXED }),
-    ("ES512", Algorithm::Es512, Family::Ec { curve: "P-521", size: 66, verify: &s::ECDSA_P521_SHA512_FIXED }),
-    ("EdDSA", Algorithm::EdDsa, Family::Ed),
-];
-
-impl Algorithm {
-    /// The algorithm of this name, compared exactly: `rs256` is not one. `Ed25519` is RFC 9864's name for `EdDSA`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "HS256" => Some(Self::Hs256),
-            "Ed25519" => Some(Self::EdDsa),
-            _ => TABLE.iter().find(|(known, ..)| *known == name).map(|(_, algorithm, _)| *algorithm),
-        }
-    }
-
-    /// The name in a token's header.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        TABLE.iter().find(|(_, algorithm, _)| *algorithm == self).map_or("HS256", |(name, ..)| name)
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let known = TABLE.map(|(name, ..)| name).join(", ");
-        Self::named(name).ok_or_else(|| format!("there are {known}, and HS256 with a shared secret"))
-    }
-}
+use crate::jose::algorithm::{Algorithm, Family};
 
 /// A key that verifies, by the algorithms that accept it.
 pub struct Key {
@@ -100,7 +25,7 @@ pub struct Key {
 
 enum Material {
     Public(Vec<(Algorithm, ParsedPublicKey)>),
-    Shared(DecodingKey),
+    Shared(Algorithm, DecodingKey),
 }
 
 impl fmt::Debug for Key {
@@ -131,8 +56,8 @@ impl Key {
     pub fn from_jwk(jwk: &Value) -> Option<Self> {
         let jwk = Jwk::deserialize(jwk).ok()?;
         let declared = jwk.alg.as_deref().map(Algorithm::named);
-        let rows = TABLE.iter().filter(|(_, algorithm, _)| declared.is_none_or(|only| only == Some(*algorithm)));
-        let parsed = rows.filter_map(|(_, algorithm, family)| Some((*algorithm, family.parse_jwk(&jwk)?))).collect();
+        let fitting = Algorithm::all().filter(|algorithm| declared.is_none_or(|only| only == Some(*algorithm)));
+        let parsed = fitting.filter_map(|algorithm| Some((algorithm, parse_jwk(algorithm.family(), &jwk)?))).collect();
         Self::public(jwk.kid.clone(), parsed).filter(|_| jwk.is_for_signatures())
     }
 
@@ -143,20 +68,22 @@ impl Key {
     }
 
     fn from_spki(spki: &[u8], id: Option<String>) -> Option<Self> {
-        let parse = |(_, algorithm, family): &(&str, Algorithm, Family)| {
-            ParsedPublicKey::new(family.verification(), spki).ok().map(|key| (*algorithm, key))
+        let parse = |algorithm: Algorithm| {
+            let key = ParsedPublicKey::new(algorithm.family().verification()?, spki).ok()?;
+            Some((algorithm, key))
         };
-        Self::public(id, TABLE.iter().filter_map(parse).collect())
+        Self::public(id, Algorithm::all().filter_map(parse).collect())
     }
 
     fn public(id: Option<String>, parsed: Vec<(Algorithm, ParsedPublicKey)>) -> Option<Self> {
         (!parsed.is_empty()).then_some(Self { id, material: Material::Public(parsed) })
     }
 
-    /// A secret shared with the producer, for HS256 and nothing else.
+    /// A secret shared with the producer, for this algorithm and nothing else.
     #[must_use]
-    pub fn shared(secret: &SecretSlice<u8>) -> Self {
-        Self { id: None, material: Material::Shared(DecodingKey::from_secret(secret.expose_secret())) }
+    pub fn shared(secret: &SecretSlice<u8>, algorithm: Algorithm) -> Self {
+        let key = DecodingKey::from_secret(secret.expose_secret());
+        Self { id: None, material: Material::Shared(algorithm, key) }
     }
 
     /// The algorithms that accept this key.
@@ -164,7 +91,7 @@ impl Key {
     pub fn algorithms(&self) -> Vec<Algorithm> {
         match &self.material {
             Material::Public(parsed) => parsed.iter().map(|(algorithm, _)| *algorithm).collect(),
-            Material::Shared(_) => vec![Algorithm::Hs256],
+            Material::Shared(only, _) => vec![*only],
         }
     }
 
@@ -176,10 +103,10 @@ impl Key {
                 let key = parsed.iter().find(|(accepts, _)| *accepts == algorithm);
                 key.is_some_and(|(_, key)| key.verify_sig(message, signature).is_ok())
             }
-            Material::Shared(key) => {
-                let encoded = URL_SAFE_NO_PAD.encode(signature);
-                let check = jsonwebtoken::crypto::verify(&encoded, message, key, jsonwebtoken::Algorithm::HS256);
-                algorithm == Algorithm::Hs256 && check.unwrap_or(false)
+            Material::Shared(only, key) => {
+                let encoded = BASE64URL_NOPAD.encode(signature.as_ref());
+                let check = |library| jsonwebtoken::crypto::verify(&encoded, message, key, library);
+                algorithm == *only && algorithm.name().parse().and_then(check).unwrap_or(false)
             }
         }
     }
@@ -187,7 +114,7 @@ impl Key {
     fn fits(&self, algorithm: Algorithm) -> bool {
         match &self.material {
             Material::Public(parsed) => parsed.iter().any(|(accepts, _)| *accepts == algorithm),
-            Material::Shared(_) => algorithm == Algorithm::Hs256,
+            Material::Shared(only, _) => algorithm == *only,
         }
     }
 }
@@ -199,31 +126,22 @@ impl Jwk {
     }
 }
 
-impl Family {
-    fn verification(&self) -> &'static dyn VerificationAlgorithm {
-        match self {
-            Self::Rsa(parameters) => *parameters,
-            Self::Ec { verify, .. } => *verify,
-            Self::Ed => &s::ED25519,
+/// The public key in a JWK of this family (RFC 7518 section 6, RFC 8037 section 2).
+fn parse_jwk(family: &Family, jwk: &Jwk) -> Option<ParsedPublicKey> {
+    let is = |kty: &str, crv: Option<&str>| jwk.kty == kty && jwk.crv.as_deref() == crv;
+    match family {
+        Family::Rsa { verify, .. } if jwk.kty == "RSA" => {
+            let components = RsaPublicKeyComponents { n: integer(jwk.n.as_ref())?, e: integer(jwk.e.as_ref())? };
+            components.to_parsed_public_key(verify).ok().filter(|_| components.n.len() >= RSA_LEAST)
         }
-    }
-
-    fn parse_jwk(&self, jwk: &Jwk) -> Option<ParsedPublicKey> {
-        let is = |kty: &str, crv: Option<&str>| jwk.kty == kty && jwk.crv.as_deref() == crv;
-        match self {
-            Self::Rsa(parameters) if jwk.kty == "RSA" => {
-                let components = RsaPublicKeyComponents { n: integer(jwk.n.as_ref())?, e: integer(jwk.e.as_ref())? };
-                components.to_parsed_public_key(parameters).ok().filter(|_| components.n.len() >= RSA_LEAST)
-            }
-            Self::Ec { curve, size, verify } if is("EC", Some(curve)) => {
-                let point = [vec![4], octets(jwk.x.as_ref(), *size)?, octets(jwk.y.as_ref(), *size)?].concat();
-                ParsedPublicKey::new(*verify, point).ok()
-            }
-            Self::Ed if is("OKP", Some("Ed25519")) => {
-                ParsedPublicKey::new(&s::ED25519, octets(jwk.x.as_ref(), 32)?).ok()
-            }
-            _ => None,
+        Family::Ec { curve, size, verify, .. } if is("EC", Some(curve)) => {
+            let point = [vec![4], octets(jwk.x.as_ref(), *size)?, octets(jwk.y.as_ref(), *size)?].concat();
+            ParsedPublicKey::new(*verify, point).ok()
         }
+        Family::Ed25519 if is("OKP", Some("Ed25519")) => {
+            ParsedPublicKey::new(&s::ED25519, octets(jwk.x.as_ref(), 32)?).ok()
+        }
+        _ => None,
     }
 }
 
@@ -243,7 +161,7 @@ fn integer(text: Option<&String>) -> Option<Vec<u8>> {
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
+    BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_ref()).ok()
 }
 
 /// Why there is no one key to use.

@@ -1,6 +1,7 @@
 //! A document that somebody else publishes, kept: fetched by one caller for all, fresh for as long as its publisher says
 //! within our bounds, renewed before it ends, and used past its end for a while when the publisher cannot be reached.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
+use crate::base::availability::KEY_SET;
 use crate::base::clock::Clock;
 use crate::net::field::trim_str;
 use crate::net::outbound::{Call, Fault, Limits, Outbound, Reply, Target, is_loopback};
-use crate::session::Outage;
+use crate::session::{Outage, STRANGERS};
 
 /// Largest document. Key sets in the field have a few kilobytes; without a bound a broken server fills our memory.
 pub const BODY_MAX: usize = 512 * 1024;
@@ -24,6 +26,8 @@ pub const LEAST: Duration = Duration::from_mins(1);
 pub const MOST: Duration = Duration::from_hours(24);
 /// How long it counts as fresh when the publisher says nothing.
 pub const UNSAID: Duration = Duration::from_mins(15);
+/// Most names that are remembered as missing.
+const MISSING: usize = 64;
 /// How long it is used past its end while the publisher cannot be reached.
 pub const STALE: Duration = Duration::from_hours(4);
 /// How often at most a document is fetched because it lacks something, however many callers miss it.
@@ -66,6 +70,9 @@ impl From<Fault> for Unavailable {
             Fault::Busy => "busy",
             Fault::Resting { retry_after } => {
                 return Self { retry_after: Some(retry_after), ..Self::because("resting") };
+            }
+            Fault::Strangers { retry_after } => {
+                return Self { retry_after: Some(retry_after), ..Self::because(STRANGERS) };
             }
             Fault::Connect => "no_connection",
             Fault::Deadline => "deadline",
@@ -110,6 +117,8 @@ struct Held<T> {
     kept: Option<Kept<T>>,
     last: Option<Attempt>,
     flight: Option<Flight>,
+    /// Names that a fetch was made for in vain, with when that was.
+    missing: VecDeque<(String, Duration)>,
 }
 
 struct Kept<T> {
@@ -153,8 +162,8 @@ impl<T: Send + Sync + 'static> Remote<T> {
         read: impl Fn(&[u8]) -> Result<T, &'static str> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         callable(&url)?;
-        let target = Target::new(outbound, &url, LIMITS, clock.clone())?;
-        let held = Mutex::new(Held { kept: None, last: None, flight: None });
+        let target = Target::new(outbound, &url, LIMITS, clock.clone())?.watched(KEY_SET);
+        let held = Mutex::new(Held { kept: None, last: None, flight: None, missing: VecDeque::new() });
         Ok(Self(Arc::new(Inner { url, target, clock, read: Box::new(read), held })))
     }
 
@@ -178,21 +187,37 @@ impl<T: Send + Sync + 'static> Remote<T> {
         }
     }
 
-    /// The document as it is now, for a caller who misses something in it: fetched again at most once per [`WINDOW`].
+    /// The document as it is now, for a caller who has missed `name` in it since `asked`: fetched again at most once per
+    /// [`WINDOW`].
     ///
     /// # Errors
-    /// [`Unavailable`] when the last fetch failed: what is missing may well be there.
-    pub async fn again(&self) -> Result<Arc<T>, Unavailable> {
+    /// [`Unavailable`] when the last fetch failed, or was made before anybody asked for this name: what is missing may well
+    /// be there by now.
+    pub async fn again(&self, name: &str, asked: Duration) -> Result<Arc<T>, Unavailable> {
         let flight = {
+            let now = self.now();
             let mut held = self.lock();
-            let due = !held.tried_within(WINDOW, self.now());
-            held.flight.clone().or_else(|| due.then(|| self.start(&mut held)))
+            if held.is_missing(name, asked, now) {
+                return held.answer(now);
+            }
+            let due = !held.tried_within(WINDOW, now);
+            held.flight.clone().or_else(|| due.then(|| self.start(&mut held))).ok_or_else(|| held.too_soon(now))?
         };
-        if let Some(flight) = flight {
-            flight.await;
+        flight.await;
+        let now = self.now();
+        let mut held = self.lock();
+        if let Some(failure) = held.failure() {
+            return Err(failure);
         }
-        let held = self.lock();
-        held.failure().map_or_else(|| held.answer(self.now()), Err)
+        held.missing.push_front((name.to_owned(), now));
+        held.missing.truncate(MISSING);
+        held.answer(now)
+    }
+
+    /// The moment that [`Remote::again`] is told.
+    #[must_use]
+    pub fn moment(&self) -> Duration {
+        self.now()
     }
 
     fn step(&self) -> Step<T> {
@@ -291,6 +316,23 @@ impl<T> Held<T> {
 
     fn failure(&self) -> Option<Unavailable> {
         self.last.and_then(|last| last.failure)
+    }
+
+    /// Whether it is known that this name is not in the document: it was fetched after the name was asked for.
+    fn is_missing(&self, name: &str, asked: Duration, now: Duration) -> bool {
+        let fetched_since = self.failure().is_none() && self.kept.as_ref().is_some_and(|kept| kept.since >= asked);
+        let recent = |(known, at): &(String, Duration)| known == name && now.saturating_sub(*at) < WINDOW;
+        fetched_since || self.failure().is_none() && self.missing.iter().any(recent)
+    }
+
+    /// What is said until the document may be fetched again.
+    fn too_soon(&self, now: Duration) -> Unavailable {
+        let since = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last.at));
+        let limited = Unavailable {
+            retry_after: Some(WINDOW.saturating_sub(since)),
+            ..Unavailable::because("key_lookups_limited")
+        };
+        self.failure().unwrap_or(limited)
     }
 
     fn tried_within(&self, span: Duration, now: Duration) -> bool {

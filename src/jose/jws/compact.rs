@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use crate::base::json::{self, NotJson};
-use crate::jose::jwks::key::{Algorithm, Key};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::jwks::key::Key;
 use crate::jose::jws::rejected::Rejected;
 use crate::net::field;
 
@@ -84,7 +84,7 @@ pub fn split(token: &[u8], padding: Padding) -> Result<Compact<'_>, Rejected> {
 #[must_use]
 pub fn means_to_be_signed(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
-    let header = parts.next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header = parts.next().and_then(|part| BASE64URL_NOPAD.decode(part.as_ref()).ok());
     let crippled = header.is_some_and(|text| text.starts_with(b"{")) && parts.count() == 2;
     crippled || split(token, Padding::Never).is_ok()
 }
@@ -103,21 +103,27 @@ impl Compact<'_> {
     /// # Errors
     /// [`Rejected`] when it is not one JSON object with every name once.
     pub fn header(&self) -> Result<Header, Rejected> {
-        let text = URL_SAFE_NO_PAD.decode(self.header).map_err(|_| Rejected::Malformed)?;
+        let text = BASE64URL_NOPAD.decode(self.header.as_ref()).map_err(|_| Rejected::Malformed)?;
         Header::read(&text)
     }
 
     /// That `key` signed this.
     pub(super) fn check(&self, key: &Key, algorithm: Algorithm) -> Result<(), Rejected> {
-        let signature = URL_SAFE_NO_PAD.decode(self.signature).map_err(|_| Rejected::Malformed)?;
+        let signature = BASE64URL_NOPAD.decode(self.signature.as_ref()).map_err(|_| Rejected::Malformed)?;
         key.verifies(algorithm, self.signed, &signature).then_some(()).ok_or(Rejected::Signature)
     }
 
     /// The claims. Whoever asks has checked the signature.
     pub(super) fn claims(&self) -> Result<Value, Rejected> {
-        let text = URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| Rejected::Malformed)?;
+        let text = BASE64URL_NOPAD.decode(self.claims.as_ref()).map_err(|_| Rejected::Malformed)?;
         json::unique_object(&text).map_err(|fault| refused(fault, Rejected::Claims))
     }
+}
+
+/// A media type as it is compared: in lower case, and without `application/`.
+pub(super) fn media_type(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned)
 }
 
 fn refused(fault: NotJson, malformed: Rejected) -> Rejected {
@@ -135,6 +141,13 @@ pub struct Header(Value);
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Header(..)")
+    }
+}
+
+/// As it was read.
+impl From<Header> for Value {
+    fn from(header: Header) -> Self {
+        header.0
     }
 }
 
@@ -160,8 +173,7 @@ impl Header {
     /// A member that names a media type: `application/` may be left out, and case does not matter (RFC 7515 section
     /// 4.1.9).
     pub(super) fn media_type(&self, name: &str) -> Result<Option<String>, Rejected> {
-        let lower = self.text(name)?.map(str::to_ascii_lowercase);
-        Ok(lower.map(|lower| lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned)))
+        Ok(self.text(name)?.map(media_type))
     }
 
     /// The name of the key.

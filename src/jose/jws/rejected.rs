@@ -25,22 +25,22 @@ pub enum Rejected {
     #[error("a name stands twice")]
     Duplicate,
     /// `alg` is missing or not one of this producer's.
-    #[error("the algorithm is not one of this producer's")]
+    #[error("alg is missing or not one of this producer's")]
     Algorithm,
     /// `typ` or `cty` says that this is another kind of token.
-    #[error("this is another kind of token")]
+    #[error("typ, cty, token_use or token_type says that it is another kind of token")]
     Type,
     /// `crit` or `zip` asks for something that is not done here.
-    #[error("the token asks for an extension")]
+    #[error("crit or zip asks for an extension")]
     Extension,
     /// Signed for somebody else: the producer's own mark of whom it signs for is missing or another's.
     #[error("signed for somebody else")]
     Signer,
     /// No key answers to its `kid` with its `alg`.
-    #[error("no such key")]
+    #[error("no key answers to its kid with its alg")]
     UnknownKey,
     /// Several keys do.
-    #[error("several keys fit")]
+    #[error("several keys fit its kid and alg")]
     AmbiguousKey,
     /// The signature does not hold.
     #[error("the signature does not hold")]
@@ -49,31 +49,31 @@ pub enum Rejected {
     #[error("the claims cannot be read")]
     Claims,
     /// `iss` is missing or another's.
-    #[error("another issuer's token")]
+    #[error("iss is missing or names another issuer")]
     Issuer,
     /// `aud` is missing, malformed, or does not mean us.
-    #[error("a token for somebody else")]
+    #[error("aud is missing or does not name us")]
     Audience,
     /// Issued to a client that is not one of those accepted.
-    #[error("issued to another client")]
+    #[error("azp, client_id or appid names another client, or is missing")]
     Client,
     /// A time is missing where one is required, or is no time.
-    #[error("a time is missing or is none")]
+    #[error("exp, nbf, iat or auth_time is missing where it is required, or is no time")]
     Time,
     /// `exp` has passed.
-    #[error("expired")]
+    #[error("exp has passed")]
     Expired,
     /// `nbf` or `iat` is still to come.
-    #[error("not valid yet")]
+    #[error("nbf or iat is still to come")]
     Early,
     /// Issued too long ago.
-    #[error("issued too long ago")]
+    #[error("iat is too long ago")]
     TooOld,
     /// A claim that must have a certain value has not.
-    #[error("a required claim has another value")]
+    #[error("a claim or a scope that is required is missing or has another value")]
     Requirement,
     /// Bound to a key that its sender has not shown (`cnf`, RFC 7800).
-    #[error("bound to a key of its sender")]
+    #[error("cnf binds it to a key that its sender has not shown")]
     Bound,
     /// The authorization server says that it is worth nothing.
     #[error("the authorization server says that it is not active")]
@@ -84,6 +84,22 @@ pub enum Rejected {
 }
 
 impl Rejected {
+    /// Whether the signature holds, and what was signed does not.
+    #[must_use]
+    pub fn is_of_signed(self) -> bool {
+        matches!(
+            self,
+            Self::Issuer
+                | Self::Audience
+                | Self::Time
+                | Self::Expired
+                | Self::Early
+                | Self::TooOld
+                | Self::Requirement
+                | Self::Subject
+        )
+    }
+
     /// The reason in one word, for logs and metrics. These words do not change.
     #[must_use]
     pub fn reason(self) -> &'static str {

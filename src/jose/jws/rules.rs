@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::clock::UnixTime;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::discovery::tell_issuers_apart;
-use crate::jose::jwks::key::Algorithm;
 use crate::jose::jws::compact::{Header, Padding};
 use crate::jose::jws::rejected::Rejected;
 use crate::jose::jws::times::{SKEW, Times};
@@ -28,7 +28,7 @@ pub enum Audience {
         /// Further audiences.
         trusted: Vec<String>,
     },
-    /// There must be no `aud`: some servers put none into access tokens. To whom a token was issued must be asked instead.
+    /// There must be no `aud`: some servers put none into access tokens. The client that a token was issued to is checked instead.
     Unnamed,
     /// The producer sets no `aud` and signs a mark into the protected header instead.
     Marked {
@@ -259,7 +259,9 @@ pub fn check_requirements(requirements: &[Requirement], claims: &Value) -> Resul
             None => false,
         }
     };
-    requirements.iter().all(holds).then_some(()).ok_or(Rejected::Requirement)
+    let Some(unmet) = requirements.iter().find(|requirement| !holds(requirement)) else { return Ok(()) };
+    tracing::info!(claim = unmet.claim, "a token's claim is missing or has another value than it must have");
+    Err(Rejected::Requirement)
 }
 
 fn says(value: &Value, text: &str) -> bool {

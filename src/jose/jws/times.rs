@@ -9,7 +9,7 @@ use crate::jose::jws::rejected::Rejected;
 
 /// How far two clocks may be apart unless configured otherwise.
 pub const SKEW: Duration = Duration::from_secs(30);
-/// How far at most (facts section 4.3): more than this would be a longer life, not a wrong clock.
+/// How far at most: more than this would be a longer life, not a wrong clock.
 pub const SKEW_MAX: Duration = Duration::from_mins(1);
 /// 9999-12-31T23:59:59Z. Later times are milliseconds that somebody took for seconds.
 const TIME_MAX: u64 = 253_402_300_799;

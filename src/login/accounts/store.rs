@@ -1,7 +1,7 @@
 //! The accounts file: one JSON object per line, passwords as argon2id hashes (RFC 9106) in PHC notation.
 //!
 //! ```json
-//! {"username":"anna","subject":"u_4l9…","name":"Anna Berg","groups":["nurses"],"password":"$argon2id$v=19$…"}
+//! {"username":"anna","subject":"u4f9a…","name":"Anna Berg","groups":["nurses"],"password":"$argon2id$v=19$…"}
 //! ```
 //!
 //! A line's `subject` is made when the account is added and never again, so that a name that is given to somebody else
@@ -12,11 +12,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use argon2::Params;
+use data_encoding::HEXLOWER;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::clock::random_id;
+use crate::base::clock::random_bytes;
 use crate::login::accounts::name::canonical;
 use crate::login::accounts::password::{self, Unusable};
 use crate::session::identity::{
@@ -200,6 +201,12 @@ impl AccountStore {
         (params.m_cost(), params.t_cost())
     }
 
+    /// Whether there is an account of this name, open or closed.
+    #[must_use]
+    pub fn holds(&self, username: &str) -> bool {
+        self.known(username).is_some()
+    }
+
     fn known(&self, username: &str) -> Option<&Account> {
         canonical(username).ok().and_then(|name| self.by_name.get(&name)).map(|at| &self.accounts[*at])
     }
@@ -212,7 +219,7 @@ impl AccountStore {
         canonical(&new_account.username).map_err(AccountStoreError::bad_name)?;
         password::check(password, &new_account.username)?;
         let account = Account {
-            subject: new_account.subject.unwrap_or_else(|| format!("u_{}", random_id())),
+            subject: new_account.subject.unwrap_or_else(new_subject),
             username: new_account.username,
             name: new_account.name,
             email: new_account.email,
@@ -279,6 +286,11 @@ impl AccountStore {
         }
         Ok(text)
     }
+}
+
+/// A fresh id. Letters and digits only, and no difference between large and small ones: some vendors take nothing else.
+fn new_subject() -> String {
+    format!("u{}", HEXLOWER.encode(random_bytes::<16>().as_ref()))
 }
 
 impl Account {

@@ -9,6 +9,7 @@ use url::Url;
 use crate::login::oidc::{Failed, Oidc};
 use crate::login::sessions::LoginSessions;
 use crate::login::sessions::record::ProviderSession;
+use crate::session::identity::Subject;
 use crate::store::{Down, Key};
 
 /// Kinds of logout token: with the type that the specification recommends, and with that of any token.
@@ -17,6 +18,8 @@ pub(super) const TYPES: &[&str] = &["logout+jwt", "jwt"];
 /// errata of December 2023.
 pub(super) const LONGEST: Duration = Duration::from_mins(10);
 
+/// `OIDC_SUBJECT` where our subjects are the provider's own, which a logout token names.
+pub const PROVIDERS_OWN: &str = "/sub";
 /// `OpenID` Connect Back-Channel Logout 1.0 section 2.4.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -44,7 +47,16 @@ impl From<Down> for NotEnded {
     }
 }
 
-/// Whose visits a logout token ends.
+/// What came of a logout token.
+#[derive(Debug)]
+pub struct Ended {
+    /// How many sessions that were.
+    pub sessions: u64,
+    /// Whose, where the token says it and `sub` is what our subjects are.
+    pub subject: Option<Subject>,
+}
+
+/// Whose sessions a logout token ends.
 struct Ending {
     id: String,
     subject: Option<String>,
@@ -69,11 +81,11 @@ impl Oidc {
         Some(address)
     }
 
-    /// Ends what a logout token says has ended, and says how many visits that were.
+    /// Ends what a logout token says has ended.
     ///
     /// # Errors
     /// [`NotEnded`].
-    pub async fn back_channel(&self, token: &str, sessions: &LoginSessions) -> Result<u64, NotEnded> {
+    pub async fn back_channel(&self, token: &str, sessions: &LoginSessions) -> Result<Ended, NotEnded> {
         let verified = self.logout_tokens.verify(token.as_bytes()).await.map_err(Failed::from)?;
         let ending = read(&verified.claims).map_err(NotEnded::Rejected)?;
         let issuer = &verified.issuer;
@@ -92,7 +104,8 @@ impl Oidc {
         };
         // Marked only after the work is done: a token whose work failed half-way must be good for a second attempt.
         sessions.store().first(&mark, verified.expires_at.plus(LONGEST)).await?;
-        Ok(ended)
+        let subject = ending.subject.filter(|_| self.settings.mapping.subject() == PROVIDERS_OWN);
+        Ok(Ended { sessions: ended, subject: subject.and_then(|subject| Subject::new(&subject).ok()) })
     }
 }
 

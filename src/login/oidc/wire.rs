@@ -12,6 +12,7 @@ use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::base::availability::PROVIDER;
 use crate::base::clock::Clock;
 use crate::base::json;
 use crate::jose::jwks::discovery::Metadata;
@@ -124,7 +125,7 @@ impl Client {
             return Ok(known.clone());
         }
         let fresh = Target::new(&self.outbound, url, LIMITS, self.clock.clone());
-        let fresh = Arc::new(fresh.map_err(|_| Failed::Outage("endpoint_off_limits"))?);
+        let fresh = Arc::new(fresh.map_err(|_| Failed::Outage("endpoint_off_limits"))?.watched(PROVIDER));
         // Endpoints change about never; should they, the ones of yesterday are not kept.
         targets.truncate(3);
         targets.insert(0, (url.clone(), fresh.clone()));
@@ -181,7 +182,7 @@ fn of_status(status: StatusCode, refused: &'static str) -> Failed {
 
 fn word(fault: Fault) -> &'static str {
     match fault {
-        Fault::Busy => "provider_busy",
+        Fault::Busy | Fault::Strangers { .. } => "provider_busy",
         Fault::Resting { .. } => "provider_resting",
         Fault::Connect => "provider_no_connection",
         Fault::Deadline => "provider_deadline",

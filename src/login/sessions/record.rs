@@ -48,7 +48,7 @@ impl fmt::Debug for LoginSession {
     }
 }
 
-/// What ties a visit to the identity provider's own session.
+/// What ties a session to the identity provider's own session.
 #[derive(Debug, Clone)]
 pub struct ProviderSession {
     /// Who the provider is.
@@ -69,6 +69,12 @@ impl ProviderSession {
         tags.extend(self.session.iter().map(|session| session_tag(&self.issuer, session)));
         tags
     }
+}
+
+/// Every session of one of our own subjects.
+#[must_use]
+pub fn login_tag(subject: &Subject) -> Key {
+    Key::of("login subject", &[subject.as_str()])
 }
 
 /// Every session of one of a provider's subjects.
@@ -98,13 +104,13 @@ pub struct NewLogin {
     pub method: &'static str,
     /// When they proved it.
     pub authenticated_at: UnixTime,
-    /// When the visit must end, if the identity provider said so.
+    /// When the session must end, if the identity provider said so.
     pub ends_at: Option<UnixTime>,
     /// The identity provider's side of it, where there is one.
     pub provider: Option<ProviderSession>,
 }
 
-/// A visit as it stands in a record.
+/// A session as it stands in a record.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     subject: String,

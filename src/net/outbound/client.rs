@@ -1,7 +1,6 @@
 //! What every outbound call shares: the proxy, and whom TLS trusts.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,40 +8,26 @@ use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::address::{CarefulResolver, LOOPBACK, is_loopback};
-use crate::config::env::{Env, Var};
+use super::address::{CarefulResolver, LOOPBACK, check_literal, is_loopback};
+use crate::base::rate::Rate;
+use crate::config::env::Env;
 
-/// Proxy for outbound HTTPS.
-const HTTPS_PROXY: Var = Var {
-    aliases: &["https_proxy"],
-    ..Var::secret(
-        "HTTPS_PROXY",
-        "Proxy for calls to https addresses, `http://[user:password@]host:port`. Calls to this machine never use it, nor do plain-http ones.",
-    )
-};
-/// Hosts that are called directly.
-const NO_PROXY: Var =
-    Var::new("NO_PROXY", "", "localhost,.internal", "Hosts that are called without the proxy.").or(&["no_proxy"]);
-/// A proxy for others.
-const HTTP_PROXY: Var = Var {
-    aliases: &["http_proxy"],
-    ..Var::secret(
-        "HTTP_PROXY",
-        "Never used: what is called over plain http is this machine, or must be named in NO_PROXY where this is set.",
-    )
-};
-/// Likewise.
-const ALL_PROXY: Var = Var {
-    aliases: &["all_proxy"],
-    ..Var::secret("ALL_PROXY", "Never used; HTTPS_PROXY names the proxy. Where this is set, it is as with HTTP_PROXY.")
-};
-/// Extra certificate authorities.
-const EXTRA_CA_FILE: Var = Var::new(
-    "EXTRA_CA_CERTS",
-    "",
-    "/etc/ssl/company-ca.pem",
-    "PEM file of certificate authorities to trust besides the system's.",
-);
+crate::settings! {
+    pub vars VARS {
+        HTTPS_PROXY(secret; or(&["https_proxy"])),
+            "Proxy for calls to https addresses, `http://[user:password@]host:port`. Calls to this machine never use it, nor do plain-http ones.";
+        HTTP_PROXY(secret; or(&["http_proxy"])),
+            "Never used: what is called over plain http is this machine, or must be named in NO_PROXY where this is set.";
+        ALL_PROXY(secret; or(&["all_proxy"])),
+            "Never used; HTTPS_PROXY names the proxy. Where this is set, it is as with HTTP_PROXY.";
+        NO_PROXY("", "localhost,.internal"; or(&["no_proxy"])),
+            "Hosts that are called without the proxy.";
+        EXTRA_CA_CERTS("", "/etc/ssl/company-ca.pem"),
+            "PEM file of certificate authorities to trust besides the system's.";
+        RATE_LIMIT_ADDRESS("300/m", "1000/m"),
+            "Most session cookies or access tokens that turn out to be nobody's, from one client address (IPv6: /64), that the session endpoint or the authorization server is asked about, as count/s, count/m or count/h; `off` sets no limit. Whose are known does not count. Needs TRUSTED_PROXIES behind a proxy.";
+    }
+}
 
 /// Settings shared by every target.
 #[derive(Clone, Default)]
@@ -51,8 +36,15 @@ pub struct Outbound {
     /// Where any proxy is configured: which plain-http addresses would be expected to go through one.
     proxied: Option<Arc<Matcher>>,
     extra_roots: Vec<reqwest::Certificate>,
+    /// How many credentials that nobody knows one address may bring; `None` sets no limit.
+    pub(super) strangers: Option<Rate>,
     /// The proxy's host, without credentials, for the start-up message.
     pub proxy_host: Option<String>,
+}
+
+fn read_rate(env: &mut Env) -> Option<Rate> {
+    let off = env.text(&RATE_LIMIT_ADDRESS).is_some_and(|text| text.eq_ignore_ascii_case("off"));
+    if off { None } else { env.parse(&RATE_LIMIT_ADDRESS) }
 }
 
 impl fmt::Debug for Outbound {
@@ -65,9 +57,6 @@ impl fmt::Debug for Outbound {
 }
 
 impl Outbound {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&HTTPS_PROXY, &HTTP_PROXY, &ALL_PROXY, &NO_PROXY, &EXTRA_CA_FILE];
-
     /// Reads the proxy and the extra authorities.
     pub fn read(env: &mut Env) -> Self {
         let direct = format!("{LOOPBACK},{}", env.text(&NO_PROXY).unwrap_or_default());
@@ -83,8 +72,18 @@ impl Outbound {
             proxy: proxy.map(|proxy| proxy.no_proxy(reqwest::NoProxy::from_string(&direct))),
             proxied: some.then(|| Arc::new(Matcher::builder().all("http://proxy.invalid").no(direct).build())),
             extra_roots: read_roots(env),
+            strangers: read_rate(env),
             proxy_host: proxy_url.and_then(|url| url.host_str().map(str::to_owned)),
         }
+    }
+
+    /// Says why an address may not be called.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn check(&self, url: &Url) -> Result<(), String> {
+        check_literal(url)?;
+        self.check_plain(url)
     }
 
     /// Says why a plain-http address is not called: where there is a proxy, what is sent would cross the network in clear, and
@@ -92,7 +91,7 @@ impl Outbound {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub(super) fn check_plain(&self, url: &Url) -> Result<(), String> {
+    fn check_plain(&self, url: &Url) -> Result<(), String> {
         let (Some(proxied), Ok(uri)) = (&self.proxied, url.as_str().parse::<http::Uri>()) else { return Ok(()) };
         if url.scheme() == "http" && !is_loopback(url) && proxied.intercept(&uri).is_some() {
             let remedy = "use https, or name its host in NO_PROXY if it is reached directly";
@@ -122,18 +121,10 @@ impl Outbound {
 }
 
 fn read_roots(env: &mut Env) -> Vec<reqwest::Certificate> {
-    let Some(path) = env.text(&EXTRA_CA_FILE).map(PathBuf::from) else { return Vec::new() };
-    let pem = std::fs::read(&path).map_err(|e| e.kind().to_string());
-    match pem.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| "not PEM certificates".to_owned()))
-    {
-        Ok(roots) if !roots.is_empty() => roots,
-        Ok(_) => {
-            env.mistake_in(&EXTRA_CA_FILE, "holds no certificate");
-            Vec::new()
-        }
-        Err(problem) => {
-            env.mistake_in(&EXTRA_CA_FILE, &format!("cannot be used: {problem}"));
-            Vec::new()
-        }
+    let Some(pem) = env.named_file(&EXTRA_CA_CERTS) else { return Vec::new() };
+    let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+    if roots.is_empty() {
+        env.mistake_in(&EXTRA_CA_CERTS, "cannot be used: it holds no certificate in PEM");
     }
+    roots
 }

@@ -96,7 +96,7 @@ impl Sum {
         }
     }
 
-    /// Appends the sum's line.
+    /// Appends the sum's line, but for its place in the chain.
     pub(super) fn write(&self, line: &mut String) {
         let (what, outcome, reason) = self.kind;
         begin(line, what, self.from);
@@ -113,6 +113,6 @@ impl Sum {
             address(line, Some(*client));
             line.push('"');
         }
-        line.push_str(if self.more { "],\"more_clients\":true}\n" } else { "]}\n" });
+        line.push_str(if self.more { "],\"more_clients\":true" } else { "]" });
     }
 }

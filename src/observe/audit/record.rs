@@ -22,6 +22,10 @@ pub struct Record<'a> {
     pub subject: Option<&'a Subject>,
     /// `jti` of the token, when it has one.
     pub token_id: &'a str,
+    /// The keyed hash of a token that has none.
+    pub token_hash: &'a str,
+    /// Which key signed it.
+    pub key_id: &'a str,
     /// When the token ends, seconds since 1970; zero when none was issued.
     pub expires_at: u64,
     /// Whence the request came.
@@ -33,7 +37,9 @@ pub struct Record<'a> {
 /// What happened to one login or logout of our own.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// `login`, `logout` or `back_channel_logout`.
+    /// Our id of the request.
+    pub request_id: &'a str,
+    /// `login`, `logout`, `back_channel_logout`, `revocation` or `vendor_revocation`.
     pub what: &'static str,
     /// `granted`, `refused` or `unavailable`.
     pub outcome: &'static str,
@@ -43,6 +49,8 @@ pub struct Event<'a> {
     pub method: &'static str,
     /// Who, when somebody was found.
     pub subject: Option<&'a Subject>,
+    /// Which widget, when it is about one.
+    pub widget: &'a str,
     /// Whence the request came.
     pub client: Option<IpAddr>,
 }
@@ -64,4 +72,19 @@ pub struct Deed<'a> {
     pub id: &'a str,
     /// Whose id or account it was about.
     pub subject: Option<&'a str>,
+}
+
+/// What happened to the service itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Change<'a> {
+    /// `start`, `reload` or `stop`.
+    pub what: &'static str,
+    /// `done`, `applied` or `refused`.
+    pub outcome: &'static str,
+    /// Settings that are in force from now on.
+    pub changed: &'a [&'a str],
+    /// Settings that wait for a restart.
+    pub needs_restart: &'a [&'a str],
+    /// Why it was refused.
+    pub problem: &'a str,
 }

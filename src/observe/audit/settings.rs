@@ -7,34 +7,33 @@ use std::sync::{Arc, Mutex};
 
 use secrecy::{ExposeSecret, SecretSlice};
 
+use super::file::Rotation;
 use super::sink::{Given, Sink};
 use crate::base::clock::random_bytes;
-use crate::config::env::{Env, Var};
+use crate::config::duration::parse_duration;
+use crate::config::env::Env;
 
-/// Where records go.
-pub const AUDIT_LOG: Var = Var::new(
-    "AUDIT_LOG",
-    "stdout",
-    "/var/log/countersign/audit.jsonl",
-    "Where the audit records go, one JSON line per decision: stdout, off, or a file to append to (mode 0640; SIGHUP opens it anew).",
-);
-/// Key of the subject hashes.
-pub const AUDIT_KEY: Var = Var::secret(
-    "AUDIT_KEY",
-    "Secret of at least 32 bytes that keys the subject hashes of the audit log (HMAC-SHA256), so that they stay the same across restarts and replicas. Without it they tell visitors apart within one process only.",
-);
-/// Whether there is no token without a record.
-pub const AUDIT_REQUIRED: Var = Var::new(
-    "AUDIT_REQUIRED",
-    "false",
-    "true",
-    "No token leaves before its record is written and, in a file, on the disk: while that fails, requests are answered with 503. Otherwise a grant waits only for its place in the queue.",
-);
+crate::settings! {
+    pub vars VARS {
+        AUDIT_LOG("stdout", "/var/log/countersign/audit.jsonl"; at_start()),
+            "Where the audit records go, one JSON line per decision: stdout, off, or a file to append to (mode 0640; SIGHUP opens it anew).";
+        AUDIT_KEY(secret; at_start()),
+            "Secret of at least 32 bytes that keys the subject hashes of the audit log (HMAC-SHA256), so that they stay the same across restarts and replicas. Without it they tell visitors apart within one process only.";
+        AUDIT_REQUIRED("false", "true"; at_start()),
+            "No token leaves before its record is written and, in a file, on the disk: while that fails, requests are answered with 503. Otherwise a grant waits only for its place in the queue.";
+        AUDIT_ROTATE_SIZE("off", "100M"; at_start()),
+            "Size at which the audit file is moved aside as FILE.20261126T164200Z and another one begun, in bytes, k, M or G; `off` leaves that to logrotate or the like. Files are never deleted.";
+        AUDIT_ROTATE_EVERY("off", "1d"; at_start()),
+            "Age of its first record at which the audit file is moved aside, such as 1d; `off` as above. The chain goes on from file to file.";
+        REPLICA_ID("", "countersign-0"; at_start()),
+            "Name of this replica in audit records: letters, digits, `.`, `_` and `-`, at most 64. The machine's name when empty.";
+    }
+}
 
 /// Least bytes of a key: as many as the hash has.
 const KEY_LEAST: usize = 32;
 
-/// The settings of this room.
+/// Where records go, and how.
 #[derive(Clone)]
 pub struct AuditSettings {
     place: Destination,
@@ -42,6 +41,10 @@ pub struct AuditSettings {
     keyed: bool,
     /// No token without its record.
     pub required: bool,
+    /// When a file is moved aside.
+    pub rotation: Rotation,
+    /// Which replica this is.
+    pub replica: String,
 }
 
 #[derive(Clone)]
@@ -59,9 +62,6 @@ impl std::fmt::Debug for AuditSettings {
 }
 
 impl AuditSettings {
-    /// The settings of this room.
-    pub const VARS: &[&Var] = &[&AUDIT_LOG, &AUDIT_KEY, &AUDIT_REQUIRED];
-
     /// Reads where records go. Nothing is made yet.
     pub fn read(env: &mut Env) -> Self {
         let place = match env.text(&AUDIT_LOG).unwrap_or_default().as_str() {
@@ -90,7 +90,7 @@ impl AuditSettings {
             );
         }
         let key = key.unwrap_or_else(|| random_bytes::<KEY_LEAST>().to_vec()).into();
-        Self { place, key, keyed, required }
+        Self { place, key, keyed, required, rotation: read_rotation(env), replica: read_replica(env) }
     }
 
     /// The same for a command that must leave a record: it is on the disk before the command goes on.
@@ -114,11 +114,33 @@ impl AuditSettings {
     #[must_use]
     pub fn to(sink: Option<Box<dyn Write + Send>>) -> Self {
         let place = sink.map_or(Destination::Off, |sink| Destination::Given(Arc::new(Mutex::new(sink))));
-        Self { place, key: random_bytes::<KEY_LEAST>().to_vec().into(), keyed: true, required: false }
+        Self {
+            place,
+            key: random_bytes::<KEY_LEAST>().to_vec().into(),
+            keyed: false,
+            required: false,
+            rotation: Rotation::default(),
+            replica: "here".to_owned(),
+        }
     }
 
     pub(super) fn key(&self) -> &SecretSlice<u8> {
         &self.key
+    }
+
+    /// The key of subjects, when they mean something beyond this process.
+    #[must_use]
+    pub fn chain_key(&self) -> Option<&SecretSlice<u8>> {
+        self.keyed.then_some(&self.key)
+    }
+
+    /// The file, when it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Destination::File(path) => Some(path),
+            _ => None,
+        }
     }
 
     pub(super) fn open(&self) -> Result<Option<Sink>, String> {
@@ -126,9 +148,26 @@ impl AuditSettings {
             Destination::Off => return Ok(None),
             Destination::Stdout => Sink::Stream(Box::new(std::io::stdout())),
             Destination::Given(given) => Sink::Given(given.clone()),
-            Destination::File(path) => Sink::file(path)
+            Destination::File(path) => Sink::file(path, self.rotation)
                 .map_err(|problem| format!("{} cannot be opened for appending ({})", path.display(), problem.kind()))?,
         }))
+    }
+}
+
+/// What is needed to read a log: where it is, and its key.
+pub struct Evidence {
+    /// The file, when it is one.
+    pub log: Option<PathBuf>,
+    /// The key, when there is one.
+    pub key: Option<SecretSlice<u8>>,
+}
+
+impl Evidence {
+    /// Reads both. Who reads a log need not be able to write it.
+    pub fn read(env: &mut Env) -> Self {
+        let log = env.text(&AUDIT_LOG).filter(|place| place != "off" && place != "stdout").map(PathBuf::from);
+        let key = env.secret(&AUDIT_KEY).map(|key| key.expose_secret().as_bytes().to_vec().into());
+        Self { log, key }
     }
 }
 
@@ -142,4 +181,46 @@ fn can_append(path: &Path) -> Result<(), ErrorKind> {
         }
         Err(problem) => Err(problem.kind()),
     }
+}
+
+fn read_rotation(env: &mut Env) -> Rotation {
+    let mut set = |var| env.text(var).filter(|text| !text.eq_ignore_ascii_case("off"));
+    let (size, every) = (set(&AUDIT_ROTATE_SIZE), set(&AUDIT_ROTATE_EVERY));
+    let rotation = Rotation {
+        size: size.as_deref().and_then(parse_size).filter(|size| *size > 0),
+        every: every.as_deref().and_then(parse_duration).filter(|every| !every.is_zero()),
+    };
+    if size.is_some() && rotation.size.is_none() {
+        env.mistake_in(&AUDIT_ROTATE_SIZE, "is no size such as 100M, and not off");
+    }
+    if every.is_some() && rotation.every.is_none() {
+        env.mistake_in(&AUDIT_ROTATE_EVERY, "is no span of time such as 1d, and not off");
+    }
+    rotation
+}
+
+/// `100M` is that many times 1024 times 1024 bytes, as logrotate counts.
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "" => 0,
+        "k" | "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+fn read_replica(env: &mut Env) -> String {
+    let given = env.text(&REPLICA_ID).filter(|name| !name.is_empty());
+    let plain = |name: &String| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    if given.as_ref().is_some_and(|name| !plain(name)) {
+        env.mistake_in(&REPLICA_ID, "takes 1 to 64 letters, digits, dots, underscores and hyphens");
+    }
+    let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    given.or_else(machine).filter(plain).unwrap_or_else(|| "unnamed".to_owned())
 }

@@ -11,6 +11,7 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretSlice};
 
 /// The key, prepared.
+#[derive(Clone)]
 pub struct SubjectKey(hmac::Key);
 
 impl std::fmt::Debug for SubjectKey {
@@ -34,10 +35,22 @@ impl SubjectKey {
         hash
     }
 
+    /// The hash of a token: 32 hex digits.
+    #[must_use]
+    pub fn token(&self, token: &str) -> String {
+        let mut hash = String::with_capacity(32);
+        self.write_bytes(&mut hash, token, 16);
+        hash
+    }
+
     fn write(&self, line: &mut String, subject: &str) {
-        let tag = hmac::sign(&self.0, subject.as_bytes());
+        self.write_bytes(line, subject, 8);
+    }
+
+    fn write_bytes(&self, line: &mut String, text: &str, bytes: usize) {
+        let tag = hmac::sign(&self.0, text.as_bytes());
         let nibble = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-        for byte in &tag.as_ref()[..8] {
+        for byte in tag.as_ref().iter().take(bytes) {
             line.push(nibble(byte >> 4));
             line.push(nibble(byte & 15));
         }

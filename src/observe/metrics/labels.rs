@@ -37,7 +37,7 @@ impl From<(String, (&'static str, &'static str))> for RefusedLabels {
 /// What happened at our own login.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LoginLabels {
-    /// `login`, `logout` or `back_channel_logout`.
+    /// `login`, `logout`, `back_channel_logout`, `revocation` or `vendor_revocation`.
     pub what: &'static str,
     /// `granted`, `refused` or `unavailable`.
     pub outcome: &'static str,
@@ -57,4 +57,13 @@ pub struct TaskLabels {
 pub struct ReloadLabels {
     /// `applied` or `refused`.
     pub outcome: &'static str,
+}
+
+/// Which key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KeyLabels {
+    /// The setting that holds it.
+    pub setting: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
 }

@@ -29,6 +29,11 @@ where
         Self { family, known: RwLock::default() }
     }
 
+    /// Makes the counter.
+    pub(super) fn know(&self, widget: &str, kind: K) {
+        self.family.get_or_create_owned(&(widget.to_owned(), kind).into());
+    }
+
     /// Counts one. What it costs does not depend on how many widgets there are.
     pub(super) fn count(&self, widget: &str, kind: K) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::jose::jwks::key::Algorithm::{self, EdDsa, Es256, Es384, Ps256, Rs256};
+use crate::jose::algorithm::Algorithm;
 use crate::jose::jws::compact::Padding;
 
 /// How one producer signs.
@@ -71,7 +71,7 @@ const BASE: Convention = Convention {
     document: "",
     header: "",
     bearer: false,
-    algorithms: &[Rs256, Es256],
+    algorithms: &[Algorithm::RS256, Algorithm::ES256],
     issuer: "",
     keys: KeysAt::Discovery,
     shared: false,
@@ -88,7 +88,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "cloudflare-access",
         document: "https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/validating-json/",
         header: "cf-access-jwt-assertion",
-        algorithms: &[Rs256],
+        algorithms: &[Algorithm::RS256],
         issuer: "https://{team}.cloudflareaccess.com",
         keys: KeysAt::Set("https://{team}.cloudflareaccess.com/cdn-cgi/access/certs"),
         // An `org` token is signed by the same keys and good for no application.
@@ -99,7 +99,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "google-iap",
         document: "https://cloud.google.com/iap/docs/signed-headers-howto",
         header: "x-goog-iap-jwt-assertion",
-        algorithms: &[Es256],
+        algorithms: &[Algorithm::ES256],
         issuer: "https://cloud.google.com/iap",
         keys: KeysAt::Set("https://www.gstatic.com/iap/verify/public_key-jwk"),
         bound: Bound::Only(""),
@@ -111,7 +111,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "aws-alb",
         document: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html",
         header: "x-amzn-oidc-data",
-        algorithms: &[Es256],
+        algorithms: &[Algorithm::ES256],
         keys: KeysAt::OneByOne(&[
             ("aws", "https://public-keys.auth.elb.{region}.amazonaws.com/"),
             ("aws-us-gov", "https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}/"),
@@ -124,7 +124,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "aws-verified-access",
         document: "https://docs.aws.amazon.com/verified-access/latest/ug/user-claims-passing.html",
         header: "x-amzn-ava-user-context",
-        algorithms: &[Es384],
+        algorithms: &[Algorithm::ES384],
         keys: KeysAt::OneByOne(&[("aws", "https://public-keys.prod.verified-access.{region}.amazonaws.com/")]),
         bound: Bound::Signer { of: ("ec2", "verified-access-instance/"), client: false },
         padding: Padding::Accepted,
@@ -134,7 +134,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "pomerium",
         document: "https://www.pomerium.com/docs/capabilities/getting-users-identity",
         header: "x-pomerium-jwt-assertion",
-        algorithms: &[Es256],
+        algorithms: &[Algorithm::ES256],
         issuer: "{host}",
         keys: KeysAt::Set("https://{host}/.well-known/pomerium/jwks.json"),
         bound: Bound::Only("{host}"),
@@ -154,7 +154,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         name: "easy-auth-id-token",
         document: "https://learn.microsoft.com/azure/app-service/configure-authentication-oauth-tokens",
         header: "x-ms-token-aad-id-token",
-        algorithms: &[Rs256],
+        algorithms: &[Algorithm::RS256],
         issuer: "https://login.microsoftonline.com/{tenant}/v2.0",
         bound: Bound::Only(""),
         // `sub` differs from application to application; the object id is the person, within the one tenant that `iss` is.
@@ -166,7 +166,7 @@ pub const CONVENTIONS: [Convention; 9] = [
         document: "https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview#header-options",
         header: "authorization",
         bearer: true,
-        algorithms: &[Rs256, Ps256, Es256, EdDsa],
+        algorithms: &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EDDSA],
         bound: Bound::Only(""),
         ..BASE
     },

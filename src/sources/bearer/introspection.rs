@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::base::availability::INTROSPECTION;
 use crate::base::clock::Clock;
 use crate::base::json;
 use crate::jose::jwks::remote::Unavailable;
@@ -19,7 +20,7 @@ use crate::net::outbound::{Call, Limits, Outbound, Reply, Target, Visitor, retry
 use crate::net::verdicts::Verdicts;
 
 /// Where to ask, and as whom.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) url: Url,
     pub(super) client_id: String,
@@ -52,7 +53,7 @@ impl Introspection {
     /// # Errors
     /// A sentence for the operator when the endpoint may not be called.
     pub(super) fn new(endpoint: &Endpoint, outbound: &Outbound, clock: Clock) -> Result<Self, String> {
-        let target = Target::new(outbound, &endpoint.url, Limits::DEFAULT, clock.clone())?;
+        let target = Target::new(outbound, &endpoint.url, Limits::DEFAULT, clock.clone())?.watched(INTROSPECTION);
         let authorization = basic::authorization(&endpoint.client_id, &endpoint.client_secret);
         let verdicts = (!endpoint.cache.is_zero()).then(|| Verdicts::new(endpoint.cache, clock.clone()));
         Ok(Self { url: endpoint.url.clone(), target, authorization, clock, verdicts })
@@ -87,7 +88,7 @@ impl Introspection {
         let call = Call { method: Method::POST, url: self.url.clone(), headers, body: Bytes::from(body) };
         let verdict = self.understand(&self.target.call_for(call, visitor).await?)?;
         if verdict.is_some() {
-            self.target.know(visitor.credential);
+            self.target.know(visitor);
         }
         Ok(verdict)
     }

@@ -5,146 +5,64 @@ use std::time::Duration;
 use url::Url;
 
 use crate::config::env::{Env, Var};
+use crate::jose::algorithm::Algorithm;
 use crate::jose::jwks::discovery::document_of;
-use crate::jose::jwks::key::Algorithm;
 use crate::jose::jwks::remote::callable;
 use crate::jose::jws::rules::{Audience, Requirement, Rules};
 use crate::jose::jws::times::{SKEW, SKEW_MAX};
+use crate::net::outbound::Outbound;
 use crate::net::verdicts::CACHE_MAX;
-use crate::session::mapping::{Mapping, MappingVars};
+use crate::session::mapping::Mapping;
 use crate::sources::bearer::introspection::Endpoint;
 
-/// Who issues the tokens.
-pub(super) const ISSUER: Var = Var::new(
-    "BEARER_ISSUER",
-    "",
-    "https://login.example.org/realms/main",
-    "Issuer of the access tokens that a page sends as Authorization: Bearer. Its discovery document says where its keys are.",
-);
-/// Expected `aud`.
-const AUDIENCE: Var = Var::new(
-    "BEARER_AUDIENCE",
-    "",
-    "https://chat.example.org",
-    "Audience an access token must be for; several with commas. Required with BEARER_ISSUER. `none` for servers whose access tokens have none (Cognito), with BEARER_CLIENTS.",
-);
-/// Accepted clients.
-const CLIENTS: Var = Var::new(
-    "BEARER_CLIENTS",
-    "",
-    "web-app",
-    "Clients whose tokens are accepted (azp or client_id); any when not set. Several with commas.",
-);
-/// Required scope.
-const SCOPE: Var =
-    Var::new("BEARER_SCOPE", "", "chat", "Scopes that a token must have; several with commas, all required.");
-/// Another place for the keys.
-pub(super) const JWKS_URL: Var = Var::new(
-    "BEARER_JWKS_URL",
-    "",
-    "https://login.example.org/keys",
-    "Where the issuer's keys are, if its discovery document cannot be used.",
-);
-/// Accepted algorithms.
-const ALGORITHMS: Var =
-    Var::new("BEARER_ALGORITHMS", "RS256,PS256,ES256,ES384,EdDSA", "ES256", "Accepted signature algorithms.");
-/// More requirements.
-const REQUIRE: Var = Var::new(
-    "BEARER_REQUIRE",
-    "",
-    "/acr=urn:example:strong",
-    "Further claims that must have a certain value: /claim=value or /claim=value|value; several with commas.",
-);
-/// Clock skew.
-const CLOCK_SKEW: Var =
-    Var::new("BEARER_CLOCK_SKEW", "30s", "60s", "How far the issuer's clock and ours may be apart, up to 60s.");
-/// Where to ask about tokens.
-pub(super) const INTROSPECTION_URL: Var = Var::new(
-    "BEARER_INTROSPECTION_URL",
-    "",
-    "https://login.example.org/introspect",
-    "Introspection endpoint (RFC 7662) for opaque tokens. Where BEARER_ISSUER is set too, signed tokens are checked here and only the others are asked about.",
-);
-/// As whom.
-const INTROSPECTION_CLIENT_ID: Var =
-    Var::new("BEARER_INTROSPECTION_CLIENT_ID", "", "countersign", "Our client id at the introspection endpoint.");
-/// With which secret.
-const INTROSPECTION_CLIENT_SECRET: Var =
-    Var::secret("BEARER_INTROSPECTION_CLIENT_SECRET", "Our client secret at the introspection endpoint.");
-/// How long answers are remembered.
-const INTROSPECTION_CACHE: Var = Var::new(
-    "BEARER_INTROSPECTION_CACHE",
-    "0s",
-    "5s",
-    "How long a good introspection answer is remembered, up to 30s; within it a revoked token still counts.",
-);
-const SUBJECT: Var =
-    Var::new("BEARER_SUBJECT", "/sub", "/username", "JSON pointer to the claim that identifies the visitor.");
-const DISPLAY: Var = Var::new("BEARER_NAME", "/name", "/preferred_username", "JSON pointer to the display name.");
-const EMAIL: Var = Var::new("BEARER_EMAIL", "/email", "/mail", "JSON pointer to the e-mail address.");
-const EMAIL_VERIFIED: Var = Var::new(
-    "BEARER_EMAIL_VERIFIED",
-    "/email_verified",
-    "/user/email/verified",
-    "JSON pointer to whether the address is verified.",
-);
-const GROUPS: Var = Var::new("BEARER_GROUPS", "/groups", "/realm_access/roles", "JSON pointer to the groups.");
-const LOCALE: Var = Var::new("BEARER_LOCALE", "/locale", "/lang", "JSON pointer to the language tag.");
-const EXPIRES: Var = Var::new(
-    "BEARER_EXPIRES",
-    "",
-    "/session_expires_at",
-    "JSON pointer to the end of the session, where it may come before the token's own end.",
-);
-const AUTH_TIME: Var =
-    Var::new("BEARER_AUTH_TIME", "/auth_time", "/login_at", "JSON pointer to when the visitor logged in.");
-const ATTRIBUTES: Var = Var::new(
-    "BEARER_ATTRIBUTES",
-    "",
-    "tenant=/tid",
-    "Further claims to read, as name=/pointer: `attributes.name` in claim templates.",
-);
+crate::mapping! { pub of "BEARER" {
+    subject("/sub", "/username"),
+        "JSON pointer to the claim that identifies the visitor.";
+    name("/name", "/preferred_username");
+    email("/email", "/mail");
+    email_verified("/email_verified", "/user/email/verified");
+    groups("/groups", "/realm_access/roles");
+    locale("/locale", "/lang");
+    expires("", "/session_expires_at"),
+        "JSON pointer to the end of the session, where it may come before the token's own end.";
+    auth_time("/auth_time", "/login_at"),
+        "JSON pointer to when the visitor logged in.";
+    attributes("", "tenant=/tid"),
+        "Further claims to read, as name=/pointer: `attributes.name` in claim templates.";
+} }
 
-/// The settings of this room.
-pub(super) const VARS: &[&Var] = &[
-    &ISSUER,
-    &AUDIENCE,
-    &CLIENTS,
-    &SCOPE,
-    &JWKS_URL,
-    &ALGORITHMS,
-    &REQUIRE,
-    &CLOCK_SKEW,
-    &INTROSPECTION_URL,
-    &INTROSPECTION_CLIENT_ID,
-    &INTROSPECTION_CLIENT_SECRET,
-    &INTROSPECTION_CACHE,
-    &SUBJECT,
-    &DISPLAY,
-    &EMAIL,
-    &EMAIL_VERIFIED,
-    &GROUPS,
-    &LOCALE,
-    &EXPIRES,
-    &AUTH_TIME,
-    &ATTRIBUTES,
-];
-
-const MAPPING: MappingVars<'_> = MappingVars {
-    subject: &SUBJECT,
-    name: &DISPLAY,
-    email: &EMAIL,
-    email_verified: &EMAIL_VERIFIED,
-    groups: &GROUPS,
-    locale: &LOCALE,
-    expires: &EXPIRES,
-    auth_time: &AUTH_TIME,
-    attributes: &ATTRIBUTES,
-};
+crate::settings! {
+    pub vars VARS + MAPPING_VARS {
+        BEARER_ISSUER("", "https://login.example.org/realms/main"),
+            "Issuer of the access tokens that a page sends as Authorization: Bearer. Its discovery document says where its keys are.";
+        BEARER_AUDIENCE("", "https://chat.example.org"),
+            "Audience an access token must be for; several with commas. Required with BEARER_ISSUER. `none` for servers whose access tokens have none (Cognito), with BEARER_CLIENTS.";
+        BEARER_CLIENTS("", "web-app"),
+            "Clients whose tokens are accepted (azp or client_id); any when not set. Several with commas.";
+        BEARER_SCOPE("", "chat"),
+            "Scopes that a token must have; several with commas, all required.";
+        BEARER_JWKS_URL("", "https://login.example.org/keys"),
+            "Where the issuer's keys are, if its discovery document cannot be used.";
+        BEARER_ALGORITHMS("RS256,PS256,ES256,ES384,EdDSA", "ES256"),
+            "Accepted signature algorithms.";
+        BEARER_REQUIRE("", "/acr=urn:example:strong"),
+            "Further claims that must have a certain value: /claim=value or /claim=value|value; several with commas.";
+        BEARER_CLOCK_SKEW("30s", "60s"),
+            "How far the issuer's clock and ours may be apart, up to 60s.";
+        BEARER_INTROSPECTION_URL("", "https://login.example.org/introspect"),
+            "Introspection endpoint (RFC 7662) for opaque tokens. Where BEARER_ISSUER is set too, signed tokens are checked here and only the others are asked about.";
+        BEARER_INTROSPECTION_CLIENT_ID("", "countersign"),
+            "Our client id at the introspection endpoint.";
+        BEARER_INTROSPECTION_CLIENT_SECRET(secret),
+            "Our client secret at the introspection endpoint.";
+        BEARER_INTROSPECTION_CACHE("0s", "5s"),
+            "How long a good introspection answer is remembered, up to 30s; within it a revoked token still counts.";
+    }
+}
 
 /// What access tokens must be like, and how they are checked.
-#[derive(Debug)]
-pub(super) struct Settings {
+#[derive(Debug, Clone)]
+pub struct Settings {
     pub(super) signed: Option<Signed>,
     pub(super) opaque: Option<Opaque>,
     pub(super) scope: Vec<String>,
@@ -152,14 +70,14 @@ pub(super) struct Settings {
 }
 
 /// Tokens that are signed and checked here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Signed {
     pub(super) rules: Rules,
     pub(super) keys: Option<Url>,
 }
 
 /// Tokens that the authorization server is asked about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Opaque {
     pub(super) endpoint: Endpoint,
     pub(super) issuer: Option<String>,
@@ -170,16 +88,19 @@ pub(super) struct Opaque {
 }
 
 impl Settings {
-    /// Reads the settings of this room; `None` after naming what is wrong.
-    pub(super) fn read(env: &mut Env) -> Option<Self> {
+    /// Reads and checks them; `None` after naming what is wrong.
+    pub fn read(env: &mut Env, outbound: &Outbound) -> Option<Self> {
         let common = Common::read(env);
-        let signed = common.issuer.is_some().then(|| read_signed(env, &common));
-        let opaque = env.is_set(&INTROSPECTION_URL).then(|| read_opaque(env, &common));
+        let signed = common.issuer.is_some().then(|| read_signed(env, &common, outbound));
+        let opaque = env.is_set(&BEARER_INTROSPECTION_URL).then(|| read_opaque(env, &common, outbound));
         if signed.is_none() && opaque.is_none() {
-            env.mistake_in(&ISSUER, "or BEARER_INTROSPECTION_URL is needed: who issues the tokens, or whom to ask");
+            env.mistake_in(
+                &BEARER_ISSUER,
+                "or BEARER_INTROSPECTION_URL is needed: who issues the tokens, or whom to ask",
+            );
             return None;
         }
-        let (scope, mapping) = (env.list(&SCOPE), Mapping::read(env, &MAPPING));
+        let (scope, mapping) = (env.list(&BEARER_SCOPE), Mapping::read(env, &MAPPING));
         let signed = signed.map_or(Some(None), |read| read.map(Some))?;
         let opaque = opaque.map_or(Some(None), |read| read.map(Some))?;
         Some(Self { signed, opaque, scope, mapping })
@@ -197,24 +118,24 @@ struct Common {
 
 impl Common {
     fn read(env: &mut Env) -> Self {
-        let clients: Vec<String> = env.list(&CLIENTS);
+        let clients: Vec<String> = env.list(&BEARER_CLIENTS);
         Self {
-            issuer: env.text(&ISSUER),
+            issuer: env.text(&BEARER_ISSUER),
             audience: read_audience(env, &clients),
             clients,
-            requirements: env.list(&REQUIRE),
-            skew: env.duration_within(&CLOCK_SKEW, Duration::ZERO, SKEW_MAX).unwrap_or(SKEW),
+            requirements: env.list(&BEARER_REQUIRE),
+            skew: env.duration_within(&BEARER_CLOCK_SKEW, Duration::ZERO, SKEW_MAX).unwrap_or(SKEW),
         }
     }
 }
 
 fn read_audience(env: &mut Env, clients: &[String]) -> Option<Audience> {
-    let names: Vec<String> = env.list(&AUDIENCE);
+    let names: Vec<String> = env.list(&BEARER_AUDIENCE);
     match names.as_slice() {
         [] => None,
         [none] if none.eq_ignore_ascii_case("none") => {
             if clients.is_empty() {
-                env.mistake_in(&CLIENTS, "is needed with BEARER_AUDIENCE=none: whose tokens are believed");
+                env.mistake_in(&BEARER_CLIENTS, "is needed with BEARER_AUDIENCE=none: whose tokens are believed");
             }
             Some(Audience::Unnamed)
         }
@@ -222,20 +143,23 @@ fn read_audience(env: &mut Env, clients: &[String]) -> Option<Audience> {
     }
 }
 
-fn read_signed(env: &mut Env, common: &Common) -> Option<Signed> {
-    let algorithms: Vec<Algorithm> = env.list(&ALGORITHMS);
-    if algorithms.contains(&Algorithm::Hs256) {
-        env.mistake_in(&ALGORITHMS, "HS256 is not for access tokens: whoever can check them could make them");
+fn read_signed(env: &mut Env, common: &Common, outbound: &Outbound) -> Option<Signed> {
+    let algorithms: Vec<Algorithm> = env.list(&BEARER_ALGORITHMS);
+    if algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
+        env.mistake_in(&BEARER_ALGORITHMS, "HS256 is not for access tokens: whoever can check them could make them");
     }
     let issuer = common.issuer.clone()?;
-    let keys = if env.is_set(&JWKS_URL) { Some(callable_url(env, &JWKS_URL)?) } else { None };
+    let keys = if env.is_set(&BEARER_JWKS_URL) { Some(callable_url(env, &BEARER_JWKS_URL, outbound)?) } else { None };
     if keys.is_none()
-        && let Err(problem) = document_of(&issuer)
+        && let Err(problem) = document_of(&issuer).and_then(|url| outbound.check(&url))
     {
-        env.mistake_in(&ISSUER, &format!("{problem}; or set BEARER_JWKS_URL"));
+        env.mistake_in(&BEARER_ISSUER, &format!("{problem}; or set BEARER_JWKS_URL"));
     }
     if common.audience.is_none() {
-        env.mistake_in(&AUDIENCE, "is needed: without it, tokens for any application of the issuer would be believed");
+        env.mistake_in(
+            &BEARER_AUDIENCE,
+            "is needed: without it, tokens for any application of the issuer would be believed",
+        );
     }
     let rules = Rules {
         // RFC 9068 section 2.1; most issuers still write JWT.
@@ -248,18 +172,21 @@ fn read_signed(env: &mut Env, common: &Common) -> Option<Signed> {
     Some(Signed { rules, keys })
 }
 
-fn read_opaque(env: &mut Env, common: &Common) -> Option<Opaque> {
-    let url = callable_url(env, &INTROSPECTION_URL);
-    let client_id = env.text(&INTROSPECTION_CLIENT_ID);
-    let client_secret = env.secret(&INTROSPECTION_CLIENT_SECRET);
-    let cache = env.duration_within(&INTROSPECTION_CACHE, Duration::ZERO, CACHE_MAX);
-    for var in [&INTROSPECTION_CLIENT_ID, &INTROSPECTION_CLIENT_SECRET] {
+fn read_opaque(env: &mut Env, common: &Common, outbound: &Outbound) -> Option<Opaque> {
+    let url = callable_url(env, &BEARER_INTROSPECTION_URL, outbound);
+    let client_id = env.text(&BEARER_INTROSPECTION_CLIENT_ID);
+    let client_secret = env.secret(&BEARER_INTROSPECTION_CLIENT_SECRET);
+    let cache = env.duration_within(&BEARER_INTROSPECTION_CACHE, Duration::ZERO, CACHE_MAX);
+    for var in [&BEARER_INTROSPECTION_CLIENT_ID, &BEARER_INTROSPECTION_CLIENT_SECRET] {
         if !env.is_set(var) {
             env.mistake_in(var, "is needed with BEARER_INTROSPECTION_URL");
         }
     }
     if common.audience.is_none() && common.clients.is_empty() {
-        env.mistake_in(&AUDIENCE, "or BEARER_CLIENTS is needed: without it, tokens for anybody would be believed");
+        env.mistake_in(
+            &BEARER_AUDIENCE,
+            "or BEARER_CLIENTS is needed: without it, tokens for anybody would be believed",
+        );
         return None;
     }
     let endpoint = Endpoint { url: url?, client_id: client_id?, client_secret: client_secret?, cache: cache? };
@@ -273,8 +200,9 @@ fn read_opaque(env: &mut Env, common: &Common) -> Option<Opaque> {
     })
 }
 
-fn callable_url(env: &mut Env, var: &Var) -> Option<Url> {
+fn callable_url(env: &mut Env, var: &Var, outbound: &Outbound) -> Option<Url> {
     let url: Url = env.parse(var)?;
-    callable(&url).map_err(|problem| env.mistake_in(var, problem)).ok()?;
+    let called = callable(&url).map_err(str::to_owned).and_then(|()| outbound.check(&url));
+    called.map_err(|problem| env.mistake_in(var, &problem)).ok()?;
     Some(url)
 }

@@ -10,7 +10,7 @@ pub(super) struct Convention {
     pub(super) separator: char,
 }
 
-/// The conventions of facts section 4.2. An empty name is a header that this producer does not send.
+/// The conventions of auth proxies. An empty name is a header that this producer does not send.
 pub(super) const CONVENTIONS: [Convention; 8] = [
     Convention::new(
         "oauth2-proxy",

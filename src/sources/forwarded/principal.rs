@@ -3,18 +3,11 @@
 //! App Service, Functions and Container Apps send a list of claims that may repeat; Static Web Apps sends the provider, an id
 //! of its own and the roles, and the claims only sometimes.
 
-use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use data_encoding::BASE64_NOPAD;
 use serde::Deserialize;
 
-use crate::session::identity::{EMAIL_MAX, GROUPS_MAX, ITEM_MAX, Identity, NAME_MAX, Subject, display, tidy};
-
-/// Standard base64, padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+use super::value::base64;
+use crate::session::identity::{EMAIL_MAX, Identity, NAME_MAX, Subject, display, fit_groups, tidy};
 
 /// Roles that Static Web Apps gives to everybody and to everybody who is logged in.
 const OF_EVERYBODY: [&str; 2] = ["anonymous", "authenticated"];
@@ -43,8 +36,10 @@ struct Claim {
 
 /// Who it is; `Err` says why nobody.
 pub(super) fn read(field: &[u8]) -> Result<Identity, &'static str> {
-    let json = BASE64.decode(field).map_err(|_| "is not base64")?;
-    let principal: Principal = serde_json::from_slice(&json).map_err(|_| "is not the JSON that Azure sends")?;
+    let json = base64(field, &BASE64_NOPAD).ok_or("is not base64")?;
+    // Checked as a whole: the reader passes over what it does not look at, and another would find no JSON in it.
+    let json = str::from_utf8(&json).map_err(|_| "is not UTF-8")?;
+    let principal: Principal = serde_json::from_str(json).map_err(|_| "is not the JSON that Azure sends")?;
     principal.identity().ok_or("names nobody: no tenant and object id, no name id, no userId, or two of one")
 }
 
@@ -82,8 +77,7 @@ impl Principal {
         let is_group = |typ: &str| typ == "groups" || typ == "roles" || self.role_typ.as_deref() == Some(typ);
         let claimed = self.claims().filter(|c| is_group(&c.typ)).map(|c| c.val.as_str());
         let roles = self.user_roles.iter().flatten().map(String::as_str).filter(|role| !OF_EVERYBODY.contains(role));
-        let groups = claimed.chain(roles).filter_map(|text| tidy(text, ITEM_MAX).ok().flatten());
-        identity.groups = groups.take(GROUPS_MAX).collect();
+        identity.groups = fit_groups(claimed.chain(roles));
         Some(identity)
     }
 }

@@ -5,53 +5,37 @@ use http::request::Parts;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::base::secret;
-use crate::config::env::{Env, Var};
-use crate::net::peer::{Peer, TrustedProxies};
+use crate::config::env::Env;
+use crate::config::read::header_secret;
+use crate::net::peer::{Peer, Transport, TrustedProxies};
 use crate::session::nobody::Nobody;
 use crate::sources::forwarded::convention::{Convention, EASY_AUTH};
 
-/// The secret the proxy adds.
-pub const PROOF_SECRET: Var = Var::secret(
-    "FORWARDED_PROOF_SECRET",
-    "Secret that the proxy adds to every request, proving that the identity headers came from it. At least 32 characters.",
-);
-/// The second accepted secret during rotation.
-pub const PROOF_SECRET_NEXT: Var = Var::secret(
-    "FORWARDED_PROOF_SECRET_NEXT",
-    "A second accepted proof secret, for the time in which the proxy is being switched over.",
-)
-.after("FORWARDED_PROOF_SECRET");
-/// The header that carries it.
-pub const PROOF_HEADER: Var = Var::new(
-    "FORWARDED_PROOF_HEADER",
-    "X-Countersign-Proof",
-    "X-Proxy-Secret",
-    "Header in which the proxy sends the proof secret.",
-);
-/// Trust addresses alone.
-pub const UNSAFE_CIDR_ONLY: Var = Var::new(
-    "FORWARDED_UNSAFE_CIDR_ONLY",
-    "false",
-    "true",
-    "UNSAFE: accept identity headers on the peer's address alone (TRUSTED_PROXIES), without a proof secret. Anyone who can reach us from those addresses can be anyone.",
-);
-/// Azure App Service sets this while its authentication is on; it strips client copies of its headers.
-pub const WEBSITE_AUTH_ENABLED: Var = Var::new(
-    "WEBSITE_AUTH_ENABLED",
-    "",
-    "True",
-    "Set by Azure App Service while its own authentication guards the app: the proof of origin for `easy-auth`.",
-);
+crate::settings! {
+    pub vars {
+        FORWARDED_PROOF_SECRET(secret),
+            "Secret that the proxy adds to every request, proving that the identity headers came from it. At least 32 characters.";
+        FORWARDED_PROOF_SECRET_NEXT(secret; after("FORWARDED_PROOF_SECRET")),
+            "A second accepted proof secret, for the time in which the proxy is being switched over.";
+        FORWARDED_PROOF_HEADER("X-Countersign-Proof", "X-Proxy-Secret"),
+            "Header in which the proxy sends the proof secret.";
+        FORWARDED_UNSAFE_CIDR_ONLY("false", "true"),
+            "UNSAFE: accept identity headers on the peer's address alone (TRUSTED_PROXIES), without a proof secret. Anyone who can reach us from those addresses can be anyone.";
+        WEBSITE_AUTH_ENABLED("", "True"),
+            "Set by Azure App Service while its own authentication guards the app: the proof of origin for `easy-auth`.";
+    }
+}
 
-const ANYWHERE: &str = "is required for the source forwarded: without proof of origin anyone who reaches this listener can be anyone. Let the proxy add a secret header, or listen on a Unix socket (LISTEN=unix:/path)";
+const ANYWHERE: &str = "is required for the source forwarded: without proof of origin anyone who reaches this listener can be anyone. Let the proxy add a secret header, listen on a Unix socket (LISTEN=unix:/path), or ask the proxy for a certificate (TLS_CLIENT_CA)";
 /// What there is on Azure: its front adds no secret header and opens no socket of ours.
 const ON_AZURE: &str = "is required for the source forwarded: without proof of origin anyone who reaches this listener can be anyone. On App Service, and behind a linked Static Web App, turn authentication on: the platform then sets WEBSITE_AUTH_ENABLED, which is the proof. Container Apps says nothing of the kind to the app: there use its signed token, SESSION_SOURCES=assertion with ASSERTION_CONVENTION=easy-auth-id-token and the token store on";
 
 /// Why the headers of a request can be believed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Proof {
     Secret { header: HeaderName, accepted: Vec<SecretString> },
     UnixSocket,
+    Certificate,
     Platform,
     AddressOnly,
 }
@@ -78,7 +62,8 @@ impl Proof {
                 }
             }
             Self::UnixSocket if peer != Some(Peer::Unix) => Err(Nobody::ProofPeer),
-            Self::UnixSocket | Self::Platform | Self::AddressOnly => Ok(()),
+            Self::Certificate if !matches!(peer, Some(Peer::Certified(_))) => Err(Nobody::ProofPeer),
+            Self::UnixSocket | Self::Certificate | Self::Platform | Self::AddressOnly => Ok(()),
         }
     }
 }
@@ -90,46 +75,33 @@ pub(super) fn read_proof(
     header: Option<HeaderName>,
     convention: Option<&Convention>,
     proxies: &TrustedProxies,
-    unix: bool,
+    transport: Transport,
 ) -> Option<Proof> {
-    let accepted: Vec<SecretString> =
-        [&PROOF_SECRET, &PROOF_SECRET_NEXT].into_iter().filter_map(|var| read_proof_secret(env, var)).collect();
-    let unsafe_only = env.flag(&UNSAFE_CIDR_ONLY);
+    let accepted: Vec<SecretString> = [&FORWARDED_PROOF_SECRET, &FORWARDED_PROOF_SECRET_NEXT]
+        .into_iter()
+        .filter_map(|var| header_secret(env, var))
+        .collect();
+    let unsafe_only = env.flag(&FORWARDED_UNSAFE_CIDR_ONLY);
     let on_platform = env.text(&WEBSITE_AUTH_ENABLED).is_some_and(|v| v.eq_ignore_ascii_case("true"));
     if !accepted.is_empty() {
         return header.map(|header| Proof::Secret { header, accepted });
     }
-    if env.is_set(&PROOF_SECRET) || env.is_set(&PROOF_SECRET_NEXT) {
+    if env.is_set(&FORWARDED_PROOF_SECRET) || env.is_set(&FORWARDED_PROOF_SECRET_NEXT) {
         return None;
     }
-    if unix {
-        return Some(Proof::UnixSocket);
+    match transport {
+        Transport::UnixSocket => return Some(Proof::UnixSocket),
+        Transport::Certificate => return Some(Proof::Certificate),
+        Transport::Open => {}
     }
     if on_platform && convention.is_some_and(|c| c.name == EASY_AUTH) {
         return Some(Proof::Platform);
     }
     if unsafe_only && !proxies.is_empty() {
-        env.warn(UNSAFE_CIDR_ONLY.name, "identity headers are believed on an address alone");
+        env.warn(FORWARDED_UNSAFE_CIDR_ONLY.name, "identity headers are believed on an address alone");
         return Some(Proof::AddressOnly);
     }
     let easy_auth = convention.is_some_and(|c| c.name == EASY_AUTH);
-    env.mistake_in(&PROOF_SECRET, if easy_auth { ON_AZURE } else { ANYWHERE });
+    env.mistake_in(&FORWARDED_PROOF_SECRET, if easy_auth { ON_AZURE } else { ANYWHERE });
     None
-}
-
-fn read_proof_secret(env: &mut Env, var: &Var) -> Option<SecretString> {
-    let secret = env.secret(var)?;
-    let text = secret.expose_secret();
-    if text.len() < 32 {
-        env.mistake_in(
-            var,
-            &format!("has {} characters; at least 32 are needed. `countersign keygen` makes one", text.len()),
-        );
-        return None;
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        env.mistake_in(var, "holds a space or a character that a header cannot carry");
-        return None;
-    }
-    Some(secret)
 }

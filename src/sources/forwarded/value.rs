@@ -1,12 +1,8 @@
-//! Values of identity headers: how they are encoded on the wire, and what of them is fit to be believed or shown (facts
-//! section 4.5).
+//! Values of identity headers: how they are encoded on the wire, and what of them is fit to be believed or shown.
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
 /// What bytes that are not UTF-8 mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +43,8 @@ pub(super) fn decode(bytes: &[u8], encoding: Encoding, charset: Charset) -> Opti
     let decoded = match encoding {
         Encoding::None | Encoding::Words => Cow::Borrowed(bytes),
         Encoding::Percent => percent(bytes)?.into(),
-        Encoding::Base64 => base64(bytes, &STANDARD)?.into(),
-        Encoding::Base64Url => base64(bytes, &URL_SAFE)?.into(),
+        Encoding::Base64 => base64(bytes, &BASE64_NOPAD)?.into(),
+        Encoding::Base64Url => base64(bytes, &BASE64URL_NOPAD)?.into(),
     };
     let text = match decoded {
         Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
@@ -65,7 +61,7 @@ fn percent(bytes: &[u8]) -> Option<Vec<u8>> {
     while let Some((first, tail)) = rest.split_first() {
         if *first == b'%' {
             let pair = tail.get(..2)?;
-            out.extend(hex::decode(pair).ok()?);
+            out.extend(HEXLOWER_PERMISSIVE.decode(pair).ok()?);
             rest = &tail[2..];
         } else {
             out.push(*first);
@@ -76,9 +72,11 @@ fn percent(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Padded or not.
-fn base64(bytes: &[u8], alphabet: &Alphabet) -> Option<Vec<u8>> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(alphabet, config).decode(bytes).ok()
+pub(super) fn base64(bytes: &[u8], alphabet: &data_encoding::Encoding) -> Option<Vec<u8>> {
+    let unpadded = bytes.strip_suffix(b"==").or_else(|| bytes.strip_suffix(b"="));
+    // Padding that is there fills up a group of four.
+    let bare = unpadded.filter(|_| bytes.len().is_multiple_of(4)).unwrap_or(bytes);
+    alphabet.decode(bare).ok()
 }
 
 /// Text with encoded words in it (RFC 2047 section 2). Space between two of them belongs to neither (section 6.2); a word
@@ -107,7 +105,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     let (how, rest) = rest.split_once('?')?;
     let (encoded, rest) = rest.split_once("?=")?;
     let bytes = match how {
-        "B" | "b" => base64(encoded.as_bytes(), &STANDARD)?,
+        "B" | "b" => base64(encoded.as_bytes(), &BASE64_NOPAD)?,
         "Q" | "q" => percent(encoded.replace('%', "=25").replace('_', "=20").replace('=', "%").as_bytes())?,
         _ => return None,
     };

@@ -5,8 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::base::secret::Encoding;
@@ -26,6 +25,7 @@ enum Kind {
 }
 
 /// What the id is wrapped in.
+#[derive(Clone)]
 pub enum Seal {
     /// Nothing.
     Plain,
@@ -76,14 +76,14 @@ impl Seal {
 #[expect(clippy::disallowed_types, reason = "the host's key, used to check what the host has signed")]
 fn signed(key: &[u8], value: &str) -> Option<String> {
     let (tag, value) = value.split_at_checked(TAG_LENGTH)?;
-    let tag = STANDARD.decode(tag).ok()?;
+    let tag = BASE64.decode(tag.as_ref()).ok()?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     hmac::verify(&key, value.as_bytes(), &tag).ok().map(|()| value.to_owned())
 }
 
 /// The cookie's name is sealed in, so that one cookie's value is worth nothing in another.
 fn private(key: &[u8], name: &str, value: &str) -> Option<String> {
-    let bytes = STANDARD.decode(value).ok()?;
+    let bytes = BASE64.decode(value.as_ref()).ok()?;
     let (nonce, sealed) = bytes.split_at_checked(NONCE_LENGTH)?;
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

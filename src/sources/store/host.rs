@@ -24,12 +24,18 @@ pub struct Host {
     opened: OnceCell<Opened>,
 }
 
-#[derive(Debug)]
-enum Layout {
+/// What kind of store it is, and where.
+#[derive(Debug, Clone)]
+pub enum Layout {
     /// Any store, in this process.
     Given(Arc<dyn SessionStore>),
     /// A server or a file, and the statement or the prefix to ask with.
-    Published { place: Place, with: String },
+    Published {
+        /// Where.
+        place: Place,
+        /// The statement, or the prefix.
+        with: String,
+    },
 }
 
 enum Opened {
@@ -48,13 +54,7 @@ impl fmt::Debug for Host {
     }
 }
 
-impl Host {
-    /// A store of a host that runs in this process.
-    #[must_use]
-    pub fn given(store: Arc<dyn SessionStore>) -> Self {
-        Self { layout: Layout::Given(store), opened: OnceCell::new() }
-    }
-
+impl Layout {
     /// Reads where the store is; `None` after naming what is wrong. Nothing is opened yet.
     pub fn read(env: &mut Env, url: &Var, password: &Var, table: &Var, prefix: &Var) -> Option<Self> {
         let place = Place::read(env, url, password)?;
@@ -67,7 +67,15 @@ impl Host {
             Place::Postgres(_) => read_statement(env, table, "tower_sessions.session"),
             Place::Redis(_) => Some(env.text(prefix).unwrap_or_default()),
         };
-        Some(Self { layout: Layout::Published { place, with: with? }, opened: OnceCell::new() })
+        Some(Self::Published { place, with: with? })
+    }
+}
+
+impl Host {
+    /// The store of this layout, opened when it is first needed.
+    #[must_use]
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, opened: OnceCell::new() }
     }
 
     /// The record of this id, expired or not.

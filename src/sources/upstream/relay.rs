@@ -15,7 +15,7 @@ const OURS: [HeaderName; 4] = [COOKIE, CONTENT_LENGTH, TRANSFER_ENCODING, CONNEC
 
 /// A cookie's name, or the beginning of the names of its numbered pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern(String);
+pub struct Pattern(String);
 
 impl Pattern {
     fn covers(&self, name: &str) -> bool {
@@ -57,15 +57,8 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// Reads the names and the headers; `None` after naming what is wrong.
-    pub(super) fn read(env: &mut Env, cookies: &Var, headers: &Var, renewed: &Var) -> Option<Self> {
-        let relayed = read_patterns(env, cookies);
-        if relayed.as_ref().is_some_and(Vec::is_empty) {
-            env.mistake_in(cookies, "is required for the source upstream: the host's session cookie");
-        }
-        let renewed = read_patterns(env, renewed);
-        let headers = read_headers(env, headers);
-        Some(Self { cookies: relayed?, renewed: renewed?, headers: headers? })
+    pub(super) fn new(cookies: Vec<Pattern>, renewed: Vec<Pattern>, headers: HeaderMap) -> Self {
+        Self { cookies, renewed, headers }
     }
 
     /// Names of the cookies that say who somebody is.
@@ -108,7 +101,8 @@ impl Relay {
     }
 }
 
-fn read_patterns(env: &mut Env, var: &Var) -> Option<Vec<Pattern>> {
+/// Reads cookies' names and patterns; `None` after naming one that is neither.
+pub(super) fn patterns(env: &mut Env, var: &Var) -> Option<Vec<Pattern>> {
     let names: Vec<String> = env.list(var);
     let is_odd = |name: &&String| {
         let whole = name.strip_suffix(".*").unwrap_or(name);
@@ -121,8 +115,8 @@ fn read_patterns(env: &mut Env, var: &Var) -> Option<Vec<Pattern>> {
     Some(names.into_iter().map(Pattern).collect())
 }
 
-/// Values are never shown: one of them may be a key.
-fn read_headers(env: &mut Env, var: &Var) -> Option<HeaderMap> {
+/// Reads headers as name=value. Values are never shown: one of them may be a key.
+pub(super) fn headers(env: &mut Env, var: &Var) -> Option<HeaderMap> {
     let pairs: Vec<String> = env.list(var);
     let mut headers = HeaderMap::new();
     for (at, pair) in pairs.iter().enumerate() {

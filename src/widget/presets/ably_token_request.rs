@@ -12,7 +12,7 @@ pub const PROFILE: Profile = Profile {
     name: "ably-token-request",
     title: "Ably, TokenRequest",
     document: "https://ably.com/docs/auth/token/ably-tokens",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'ably-token-request': the request is what the vendor's library signs"),
     format: Format::Digest(
         r#"{
   "parts": ["keyName", "ttl", "capability", "clientId", "timestamp", "nonce"],

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Profile, SubjectClaim, SubjectForm};
+use super::{Evidence, Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
 use crate::claims::Stamped;
 use crate::connector::Kind;
@@ -17,13 +17,14 @@ pub const PROFILE: Profile = Profile {
     name: "copilot-studio",
     title: "Microsoft Copilot Studio",
     document: "https://learn.microsoft.com/microsoft-copilot-studio/configure-web-security",
+    evidence: Evidence::Document("direct_line::copilot_studio_needs_no_secret_and_its_region_is_asked_for_once"),
     notes: &[
         "With secured access: WIDGET_WEBCHAT_SECRET and WIDGET_DIRECTLINE_ENDPOINT. Without: WIDGET_TOKEN_ENDPOINT, from the agent's Channels > Mobile app page.",
         "Direct Line replaces the visitor's id with its own there, so the conversation proves nothing about who is chatting: the agent should verify the signed token (for instance handed over in a pvaSetContext event) against /.well-known/jwks.json.",
         "Agents are regional; the right domain comes with every answer and must be the one the page uses.",
     ],
     algorithms: &["ES256", "RS256", "EdDSA", "HS256"],
-    secret: &keyring::SECRET,
+    secret: &keyring::WIDGET_SECRET,
     encoding: Encoding::Utf8,
     typ: Some("JWT"),
     template: r#"{

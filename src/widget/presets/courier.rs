@@ -11,7 +11,7 @@ pub const PROFILE: Profile = Profile {
     name: "courier",
     title: "Courier Inbox",
     document: "https://www.courier.com/docs/platform/inbox/authentication",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'courier': the vendor's client and countersign send the same"),
     format: Format::Exchange(
         r#"{
   "headers": { "Authorization": "Bearer {secret}" },

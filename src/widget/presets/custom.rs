@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Profile, SubjectClaim, SubjectForm};
+use super::{Evidence, Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
 use crate::claims::Stamped;
 use crate::jose::keyring;
@@ -14,12 +14,14 @@ pub const PROFILE: Profile = Profile {
     open: true,
     title: "Your own format, from the environment",
     document: "https://www.rfc-editor.org/rfc/rfc7519",
+    evidence: Evidence::Document("presets::custom_makes_digests_from_the_environment"),
+    console: "what your vendor's document says: the claims it verifies, the algorithm, and the secret from its console",
     notes: &[
         "A signed token; with WIDGET_DIGEST a keyed digest of members of WIDGET_CLAIMS; with WIDGET_EXCHANGE a token of the vendor's own server.",
         "WIDGET_CLAIMS is required; WIDGET_SUBJECT_CLAIM, WIDGET_STAMPED, WIDGET_TYP and the rest shape the token.",
     ],
     algorithms: &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "EdDSA"],
-    secret: &keyring::SECRET,
+    secret: &keyring::WIDGET_SECRET,
     encoding: Encoding::Utf8,
     typ: Some("JWT"),
     template: "",

@@ -12,10 +12,10 @@ pub const PROFILE: Profile = Profile {
     name: "dynamics-365",
     title: "Dynamics 365 Omnichannel live chat",
     document: "https://learn.microsoft.com/dynamics365/customer-service/administer/create-chat-auth-settings",
-    console: "Customer Service admin center > Chat authentication settings: the address of your public key",
+    console: "Customer Service admin center > Chat authentication settings: `{keys_url}` as the public key URL, and `auth.getAuthenticationToken` as the JavaScript client function",
     constants: &[Constant::required("issuer", "the issuer you enter as your site's address")],
     notes: &[
-        "The vendor fetches the public key as PEM from an address of yours: `openssl rsa -in KEY.pem -pubout` writes it; serve that file from your site.",
+        "The vendor fetches the public keys from that address: a list of kid, publicKey (base64 of the PEM) and expiry, with the next key in it while keys change. With `.pem` after it the address gives the one key that signs. What the vendor does at a key's expiry is not documented; it is always two days ahead.",
         r#"sub is best the contact's or account's GUID. Context goes into WIDGET_CLAIMS as "lwicontexts": { "$json": { "name": "{{ name }}" } }, primitive values only."#,
         "The function must answer within ten seconds.",
     ],

@@ -11,7 +11,7 @@ pub const PROFILE: Profile = Profile {
     name: "elevenlabs",
     title: "ElevenLabs agents",
     document: "https://elevenlabs.io/docs/agents-platform/customization/authentication",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'elevenlabs': the vendor's client and countersign send the same"),
     format: Format::Exchange(
         r#"{
   "headers": { "xi-api-key": "{secret}" },

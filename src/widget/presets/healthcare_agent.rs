@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Profile, SubjectClaim, SubjectForm};
+use super::{Evidence, Profile, SubjectClaim, SubjectForm};
 use crate::base::secret::Encoding;
 use crate::claims::Stamped;
 use crate::connector::Kind;
@@ -16,6 +16,7 @@ pub const PROFILE: Profile = Profile {
     name: "healthcare-agent",
     title: "Microsoft healthcare agent service",
     document: "https://learn.microsoft.com/azure/health-bot/channels/webchat",
+    evidence: Evidence::Document("healthcare::a_token_says_when_it_began_and_ends"),
     console: "Integration > Secrets: app_secret, and webchat_secret for WIDGET_WEBCHAT_SECRET",
     notes: &[
         "app_secret and webchat_secret are on the service's Integration > Secrets page; API_JWT_secret is another one.",
@@ -26,7 +27,7 @@ pub const PROFILE: Profile = Profile {
         "Microsoft's sample page works unmodified with TOKEN_ALIASES=/chatBot=healthcare-agent.",
     ],
     algorithms: &["HS256"],
-    secret: &keyring::APP_SECRET,
+    secret: &keyring::WIDGET_APP_SECRET,
     encoding: Encoding::Utf8,
     typ: Some("JWT"),
     template: r#"{

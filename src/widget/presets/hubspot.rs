@@ -11,7 +11,7 @@ pub const PROFILE: Profile = Profile {
     name: "hubspot",
     title: "HubSpot chat, visitor identification",
     document: "https://developers.hubspot.com/docs/guides/api/conversations/visitor-identification",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'hubspot': the vendor's client and countersign send the same"),
     format: Format::Exchange(
         r#"{
   "headers": { "Authorization": "Bearer {secret}" },

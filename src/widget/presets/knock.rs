@@ -12,7 +12,7 @@ pub const PROFILE: Profile = Profile {
     name: "knock",
     title: "Knock",
     document: "https://docs.knock.app/in-app-ui/security-and-authentication",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'knock': claims are those of the vendor's signer, and the signature holds"),
     console: "Dashboard > Developers > API keys > Signing keys: the private key, PEM",
     notes: &["The vendor's console also gives the key as base64 of the PEM text; decode that first."],
     algorithms: &["RS256"],

@@ -11,7 +11,9 @@ pub const PROFILE: Profile = Profile {
     name: "liveblocks",
     title: "Liveblocks",
     document: "https://liveblocks.io/docs/authentication/id-token",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode(
+        "'liveblocks': the vendor's client and countersign send the same, and the answer is passed on",
+    ),
     format: Format::Exchange(
         r#"{
   "headers": { "Authorization": "Bearer {secret}" },

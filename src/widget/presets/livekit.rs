@@ -13,7 +13,7 @@ pub const PROFILE: Profile = Profile {
     name: "livekit",
     title: "LiveKit",
     document: "https://docs.livekit.io/home/get-started/authentication/",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'livekit': the vendor's verifier takes a token, and none of another key or issuer"),
     console: "Project > Settings > Keys: API key and secret, as text",
     constants: &[
         Constant::required("api_key", "the API key (API...)"),

@@ -22,7 +22,7 @@ pub const PROFILE: Profile = Profile {
         "No ceiling on the lifetime is documented; 4 h is the vendor's sample.",
     ],
     algorithms: &["HS256"],
-    secret: &keyring::SECRET,
+    secret: &keyring::WIDGET_SECRET,
     encoding: Encoding::Base64Url,
     typ: Some("JWT"),
     template: r#"{

@@ -10,7 +10,7 @@ pub const PROFILE: Profile = Profile {
     name: "pusher",
     title: "Pusher Channels, user authentication",
     document: "https://pusher.com/docs/channels/server_api/authenticating-users/",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'pusher': the answer is what the vendor's library answers"),
     format: Format::Digest(
         r#"{
   "parts": ["socket_id", "''", "'user'", "''", "user_data*"], "separator": ":",

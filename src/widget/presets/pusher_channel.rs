@@ -10,7 +10,7 @@ pub const PROFILE: Profile = Profile {
     name: "pusher-channel",
     title: "Pusher Channels, the visitor's own channel",
     document: "https://pusher.com/docs/channels/server_api/authorizing-users/",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'pusher': the answer is what the vendor's library answers"),
     format: Format::Digest(
         r#"{
   "parts": ["socket_id", "channel_name", "channel_data?*"], "separator": ":",

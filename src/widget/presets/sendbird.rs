@@ -11,7 +11,7 @@ pub const PROFILE: Profile = Profile {
     name: "sendbird",
     title: "Sendbird",
     document: "https://sendbird.com/docs/chat/platform-api/v3/user/managing-session-tokens/issue-a-session-token",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'sendbird': the vendor's client and countersign send the same"),
     format: Format::Exchange(
         r#"{
   "headers": { "Api-Token": "{secret}" },

@@ -12,7 +12,7 @@ pub const PROFILE: Profile = Profile {
     name: "sprinklr",
     title: "Sprinklr Live Chat",
     document: "https://www.sprinklr.com/help/articles/683930dc",
-    evidence: Evidence::Vector,
+    evidence: Evidence::Vector("digest::the_published_sprinklr_digest_is_made"),
     format: Format::Digest(
         r#"{
   "parts": ["id", "firstName", "lastName", "profileImageUrl", "phoneNo", "email", "hashCreationTime"],

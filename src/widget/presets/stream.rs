@@ -12,7 +12,7 @@ pub const PROFILE: Profile = Profile {
     name: "stream",
     title: "Stream Chat",
     document: "https://getstream.io/chat/docs/javascript/tokens_and_authentication/",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'stream': a token is byte for byte what the vendor's library makes"),
     console: "Dashboard > app > App access keys: the secret, as text",
     notes: &["A token without exp never ends, so exp is always written.", "Compared with what the vendor's library makes of the same values."],
     subject: Some(SubjectClaim::of("user_id", 255)),

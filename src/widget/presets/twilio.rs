@@ -11,7 +11,7 @@ pub const PROFILE: Profile = Profile {
     name: "twilio",
     title: "Twilio Conversations and Flex",
     document: "https://www.twilio.com/docs/iam/access-tokens",
-    evidence: Evidence::VendorCode,
+    evidence: Evidence::VendorCode("'twilio': header and claims are those of the vendor's library"),
     confidence: Confidence::Gap,
     console: "Console > Account > API keys: the key's SID (SK...) and secret, as text",
     constants: &[

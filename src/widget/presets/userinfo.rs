@@ -21,7 +21,7 @@ pub const PROFILE: Profile = Profile {
         "Prefer ES256 or EdDSA: the vendor then needs only the public key from /.well-known/jwks.json.",
     ],
     algorithms: &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384", "EdDSA"],
-    secret: &keyring::SECRET,
+    secret: &keyring::WIDGET_SECRET,
     encoding: Encoding::Utf8,
     typ: Some("JWT"),
     template: r#"{

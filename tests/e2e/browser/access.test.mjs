@@ -36,15 +36,41 @@ for (const colorScheme of ['light', 'dark']) {
 
     test(`the_console_leaves_nobody_out_${colorScheme}_${size}`, async () => {
       const page = await (await here.profile({ colorScheme, viewport, bypassCSP: true })).newPage();
+      const refused = await fetch(`${here.demo.clinic}/chat-identity/token`, { headers: { 'sec-fetch-site': 'same-origin' } });
       await page.goto(`${here.demo.console}/`);
-      await page.getByRole('textbox').fill('{ "sub": "1" }');
+      await page.getByLabel('Request id').fill(refused.headers.get('x-request-id'));
+      await page.getByRole('button', { name: 'Ask' }).click();
+      await page.getByRole('heading', { name: 'nobody is logged in' }).waitFor();
+      assert.deepEqual((await findings(page)).all, [], 'with an answer');
+      await page.getByLabel('Request id').fill('unheard-of');
+      await page.getByRole('button', { name: 'Ask' }).click();
+      await page.getByText('Nothing refused goes by').waitFor();
+      await page.getByLabel('A visitor').fill('{ "sub": "1" }');
       await page.getByRole('button', { name: 'Show the claims' }).click();
       for (const summary of await page.locator('summary').all()) await summary.click();
       assert.deepEqual((await findings(page)).all, []);
-      await page.getByRole('textbox').fill('nobody');
+      await page.getByLabel('A visitor').fill('nobody');
       await page.getByRole('button', { name: 'Show the claims' }).click();
       await page.getByRole('alert').waitFor();
       assert.deepEqual((await findings(page)).all, [], 'with a fault');
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, 'the page needs no sideways scrolling');
+    });
+
+    test(`the_login_leaves_nobody_out_${colorScheme}_${size}`, async () => {
+      const page = await (await here.profile({ colorScheme, viewport, bypassCSP: true })).newPage();
+      await page.goto(`${here.demo.clinic}/chat-identity/login`);
+      assert.deepEqual((await findings(page)).all, [], 'at first');
+      await page.getByLabel('User name').fill('maya');
+      await page.getByLabel('Password', { exact: true }).fill('wrong');
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByRole('alert').waitFor();
+      assert.deepEqual((await findings(page)).all, [], 'with a fault');
+      await page.getByLabel('Password', { exact: true }).fill('harbour-light');
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.waitForURL((url) => !url.pathname.endsWith('/login'));
+      await page.goto(`${here.demo.clinic}/chat-identity/logout`);
+      assert.deepEqual((await findings(page)).all, [], 'on the way out');
     });
   }
 }

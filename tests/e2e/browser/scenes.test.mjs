@@ -61,6 +61,24 @@ test('countersigns_own_login_lets_somebody_in_and_out', async () => {
   assert.equal(await page.evaluate(async () => (await fetch('/chat-identity/token')).status), 401);
 });
 
+test('the_widget_asks_an_anonymous_visitor_to_log_in_and_grants_only_after_that', async () => {
+  const page = await here.page();
+  await page.getByRole('button', { name: 'When is my appointment?' }).click();
+  const [login] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Log in to go on' }).click()]);
+  await login.getByLabel('User name').fill('maya');
+  await login.getByLabel('Password', { exact: true }).fill('wrong');
+  await login.getByRole('button', { name: 'Log in' }).click();
+  await login.getByRole('alert').waitFor();
+  const status = () => page.evaluate(async () => (await fetch('/chat-identity/token')).status);
+  assert.equal(await status(), 401, 'wrong credentials grant nothing');
+  await shows(page, 'anonymous visitor');
+  await login.getByLabel('Password', { exact: true }).fill('harbour-light');
+  await login.getByRole('button', { name: 'Log in' }).click();
+  await shows(page, 'believes: Maya Lindgren');
+  await page.getByRole('button', { name: 'When is my appointment?' }).click();
+  await page.locator('.lines .bot', { hasText: /Maya.*Tuesday at 10:40/ }).waitFor();
+});
+
 test('a_login_window_that_is_closed_is_told_and_harms_nobody', async () => {
   const page = await here.page();
   const [login] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Open the login window' }).click()]);
@@ -87,7 +105,7 @@ test('at_the_end_of_a_snippets_token_nobody_is_believed_and_every_message_is_ans
     await page.getByRole('button', { name: 'To the end of this token' }).click();
     await shows(page, 'expired');
     assert.equal(await page.locator('#flow-verdict').getAttribute('data-state'), 'bad');
-    assert.equal(await page.locator('#chat .badge').innerText(), 'Not verified');
+    await until('the widget knows nobody any more', async () => (await page.locator('#chat .badge').innerText()) === 'Not verified');
     assert.match(await page.locator('#elsewhere').innerText(), /countersign\.js/);
     for (const question of ['When is my appointment?', 'Are you there?']) {
       const reply = await say(page, question);

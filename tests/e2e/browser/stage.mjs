@@ -4,11 +4,22 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 const { NPM_HOME, BIN, COUNTERSIGN_BIN } = process.env;
 const from = createRequire(NPM_HOME ? `${NPM_HOME}/` : import.meta.url);
 const { chromium } = from('playwright-core');
 export const axe = () => from.resolve('axe-core/axe.min.js');
+
+// A file of a package, whether or not the package exports it.
+export const packaged = (file) => new URL(file, pathToFileURL(`${from.resolve('axe-core/axe.min.js')}/../../`)).pathname;
+
+// A script for a page of what `code` imports.
+export async function bundle(code) {
+  const stdin = { contents: code, resolveDir: packaged('') };
+  const { outputFiles } = await from('esbuild').build({ stdin, bundle: true, format: 'iife', platform: 'browser', write: false });
+  return outputFiles[0].text;
+}
 
 export const BINARY = BIN ?? COUNTERSIGN_BIN ?? new URL('../../../target/debug/countersign', import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -45,7 +56,8 @@ export async function startDemo(...args) {
   };
 }
 
-export const startBrowser = (options) => chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ...options });
+export const startBrowser = ({ flags = [], ...options } = {}) =>
+  chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags], ...options });
 
 // One demo and one browser for a test file. Every test gets a fresh profile.
 export function stage(...args) {

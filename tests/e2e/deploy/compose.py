@@ -48,7 +48,10 @@ mounted = [volume.split(":")[0] for volume in services["nginx"]["volumes"]]
 shipped = [path for path in mounted if not path.startswith("./secrets/")]
 missing = [path for path in shipped if not (compose_file.parent / path).exists()]
 check("every file that is mounted is shipped", not missing, missing)
-included = {path.name for path in (compose_file.parent / "../proxies/nginx").glob("*.conf")}
+snippets = compose_file.parent / "../proxies/nginx"
+# Of what a location includes, the proof alone is not shipped.
+text = (snippets / "countersign.conf").read_text(encoding="utf-8")
+included = {"countersign.conf", *re.findall(r"^  include countersign/(\S+);", text, re.MULTILINE)} - {"proof.conf"}
 check("every part of the nginx snippet is mounted", included <= {Path(path).name for path in mounted}, included)
 pinned = [name for name, s in services.items() if name != "countersign" and not re.search(r":v?\d+\.\d+", s["image"])]
 check("images are named with their version", not pinned, pinned)

@@ -275,18 +275,48 @@ test('the_login_needs_no_mouse', async () => {
     const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
     return { name: name || type, seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 };
   });
-  for (const name of ['username', 'password', 'submit']) {
+  for (const name of ['username', 'password', 'button', 'submit']) {
     if (name !== 'username' || (await focus()).name !== 'username') await popup.keyboard.press('Tab');
     assert.deepEqual(await focus(), { name, seen: true });
   }
-  await popup.keyboard.press('Shift+Tab');
-  await popup.keyboard.press('Shift+Tab');
+  for (let back = 0; back < 3; back += 1) await popup.keyboard.press('Shift+Tab');
   await popup.keyboard.type('ann');
   await popup.keyboard.press('Tab');
   await popup.keyboard.type(PASSWORD);
   await popup.keyboard.press('Enter');
   await gone(popup);
   assert.equal((await outcome(page)).session.logged_in, true);
+});
+
+test('a_password_can_be_seen_while_it_is_typed_and_caps_lock_is_said', async () => {
+  const page = await tab();
+  const popup = await popupOf(page);
+  const password = popup.getByLabel('Password');
+  const show = popup.getByRole('button', { name: 'Show password' });
+  await password.fill('x');
+  await show.click();
+  assert.deepEqual([await password.getAttribute('type'), await show.getAttribute('aria-pressed')], ['text', 'true']);
+  await show.click();
+  assert.equal(await password.getAttribute('type'), 'password');
+  const presses = (on) => password.evaluate((field, modifierCapsLock) => {
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 'A', modifierCapsLock }));
+  }, on);
+  assert.equal(await popup.getByRole('status').innerText(), '');
+  await presses(true);
+  assert.equal(await popup.getByRole('status').innerText(), 'Caps Lock is on.');
+  await presses(false);
+  assert.equal(await popup.getByRole('status').innerText(), '');
+});
+
+test('the_page_that_says_that_nobody_is_logged_in_tells_every_tab', async () => {
+  const context = await profile(here);
+  const page = await tab(context);
+  await logIn(page);
+  await hears(page, 'token');
+  await context.clearCookies();
+  await (await context.newPage()).goto(`${site.base}/logout`);
+  await hears(page, 'login_required');
+  assert.equal(await current(page), null);
 });
 
 test('the_login_needs_no_script', async () => {

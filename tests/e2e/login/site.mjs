@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { BINARY, until } from './stage.mjs';
@@ -68,10 +69,14 @@ function says(child, stream, pattern) {
 
 // The server of one origin's pages. They log in at the service behind it, or at another origin's.
 export class Pages {
-  static async open({ host = 'localhost' } = {}) {
+  // `tls` is a key and a certificate.
+  static async open({ host = 'localhost', tls } = {}) {
     const pages = new this();
-    pages.server = createServer((incoming, outgoing) => pages.answer(incoming, outgoing));
-    pages.origin = `http://${host}:${await listening(pages.server)}`;
+    const answer = (incoming, outgoing) => pages.answer(incoming, outgoing);
+    // A limit of this server's own would hide ours.
+    const limit = { maxHeaderSize: 1 << 20 };
+    pages.server = tls ? createSecureServer({ ...limit, ...tls }, answer) : createServer(limit, answer);
+    pages.origin = `${tls ? 'https' : 'http'}://${host}:${await listening(pages.server)}`;
     pages.serves(`${pages.origin}${MOUNT}`);
     return pages;
   }
@@ -109,8 +114,8 @@ export class Pages {
 
 // A site with its service. `settings` gets what both must agree on, and gives the lines that this test is about.
 export class Site extends Pages {
-  static async start(settings) {
-    const site = await this.open();
+  static async start(settings, where) {
+    const site = await this.open(where);
     const folder = mkdtempSync(join(process.env.WORK ?? tmpdir(), 'site-'));
     const file = join(folder, 'env');
     const all = {
@@ -137,20 +142,27 @@ export class Site extends Pages {
   }
 }
 
-// Local accounts: Ann's.
-export function accounts(more = {}) {
+function addAccount(folder, { account, name, subject }) {
+  const file = join(folder, 'accounts.jsonl');
+  const added = spawnSync(
+    BINARY,
+    ['accounts', 'add', account, '--name', name, '--subject', subject, '--file', file, '--reason', 'test'],
+    {
+      input: `${PASSWORD}\n`,
+      env: { AUDIT_LOG: join(folder, 'audit.jsonl'), AUDIT_KEY: randomBytes(32).toString('base64url') },
+      encoding: 'utf8',
+    },
+  );
+  if (added.status !== 0) throw new Error(added.stderr);
+  return file;
+}
+
+const ANN = { account: 'ann', name: 'Ann Berg', subject: 'P20417' };
+
+// Local accounts: Ann's, and those of whoever else there is.
+export function accounts(more = {}, others = []) {
   return ({ folder }) => {
-    const file = join(folder, 'accounts.jsonl');
-    const added = spawnSync(
-      BINARY,
-      ['accounts', 'add', 'ann', '--name', 'Ann Berg', '--subject', 'P20417', '--file', file, '--reason', 'test'],
-      {
-        input: `${PASSWORD}\n`,
-        env: { AUDIT_LOG: join(folder, 'audit.jsonl'), AUDIT_KEY: randomBytes(32).toString('base64url') },
-        encoding: 'utf8',
-      },
-    );
-    if (added.status !== 0) throw new Error(added.stderr);
+    const [file] = [ANN, ...others].map((one) => addAccount(folder, one));
     return { LOGIN: 'accounts', LOGIN_TITLE: 'Log in to Example Hospital', ACCOUNTS_FILE: file, ...more };
   };
 }

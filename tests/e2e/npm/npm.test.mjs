@@ -92,7 +92,7 @@ async function verified(page) {
 test('the_package_holds_what_it_promises_and_nothing_else', () => {
   const names = readdirSync(new URL('dist/', INSTALLED)).sort();
   assert.deepEqual(names, [
-    'LICENSE-APACHE', 'LICENSE-MIT', 'countersign.classic.js', 'countersign.d.ts', 'countersign.js', 'follow.d.ts', 'follow.js',
+    'LICENSE-APACHE', 'LICENSE-MIT', 'adapters', 'countersign.classic.js', 'countersign.d.ts', 'countersign.js', 'follow.d.ts', 'follow.js',
     'react.d.ts', 'react.js', 'vue.d.ts', 'vue.js',
   ]);
   const manifest = JSON.parse(read('package.json'));

@@ -9,12 +9,12 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from checks import check
+from together import Together
 
 # A login may bind its sessions to the name under which the site was visited.
 HOST = os.environ.get("SITE_HOST", "www.example.org")
@@ -432,12 +432,12 @@ def head(site, visitor):
     return "".join(f"{name}: {value}\r\n" for name, value in lines)
 
 
-class Crowd:
+class Crowd(Together):
     """Honest visitors who come and go over the connections that somebody tries to tear."""
 
     def __init__(self, site):
-        self.site, self.asked, self.wrong, self.over = site, 0, [], threading.Event()
-        self.threads = [threading.Thread(target=self.come_and_go, args=[who]) for who in ("bob", None)]
+        super().__init__(self.come_and_go, ("bob", None))
+        self.site, self.asked, self.wrong = site, 0, []
 
     def come_and_go(self, visitor):
         while not self.over.is_set():
@@ -446,16 +446,6 @@ class Crowd:
             if answer.visitor() != visitor or answer.status not in (200, 401):
                 self.wrong.append(answer)
             time.sleep(0.005)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def instances(headers, name):

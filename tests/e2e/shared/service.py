@@ -46,10 +46,22 @@ class Service:
             "WIDGET_SECRET": os.environ["WIDGET_KEY"],
         }
         self.settings = {name: value for name, value in (base | settings).items() if value is not None}
+        self.command = []
+
+    def started_by(self, command):
+        """Lets this command start it."""
+        self.command = command
+        return self
+
+    def popen_options(self):
+        """What else the process is started with."""
+        return {}
 
     def __enter__(self):
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([os.environ["BIN"], "serve"], env=self.settings, stdout=log, stderr=log)
+            command = [*self.command, os.environ["BIN"], "serve"]
+            options = {"env": self.settings, "stdout": log, "stderr": log} | self.popen_options()
+            self.process = subprocess.Popen(command, **options)
         self.wait_until_ready()
         return self
 
@@ -81,6 +93,11 @@ class Service:
         with self.connect() as stream:
             stream.sendall(raw)
             return read_answer(stream)
+
+    def admin_text(self, path):
+        with socket.create_connection(("127.0.0.1", self.admin), timeout=20) as stream:
+            stream.sendall(request(path=path, headers="Connection: close\r\n").replace(b"www.example.org", b"localhost"))
+            return read_answer(stream).decode()
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

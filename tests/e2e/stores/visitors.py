@@ -1,93 +1,20 @@
 """Visitors who log in with local accounts, while processes are killed and stores are taken away."""
 
-import atexit
-import base64
 import json
 import os
-import re
-import shlex
-import signal
-import subprocess
-import threading
 import time
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlencode
 
 from checks import check, finish
-from service import Service, free_port
+from service import Service
+from together import Together
+from visiting import MOUNT, Postgres, Redis, Visitor, frozen, subject, until
 
 WORK = Path(os.environ["WORK"])
-MOUNT = "/chat-identity"
-FETCH = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 CROWD = 16
 # The store's deadline is two seconds; the rest is this machine's.
 PATIENCE = 5.0
-
-
-class Visitor:
-    """One visitor's browser."""
-
-    def __init__(self, number):
-        self.name, self.password, self.cookies = f"visitor{number}", f"a password of {number}", {}
-
-    def ask(self, service, path, method="GET", headers=None, form=None):
-        """Status, headers and body of an answer; its cookies are kept."""
-        connection = HTTPConnection("127.0.0.1", service.port, timeout=20)
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent = {**FETCH, **({"Cookie": cookie} if cookie else {}), **(headers or {})}
-        if form is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        try:
-            connection.request(method, MOUNT + path, urlencode(form) if form is not None else None, sent)
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        for line in answer.headers.get_all("Set-Cookie", []):
-            self.keep(line)
-        return answer.status, answer.headers, body
-
-    def keep(self, line):
-        pair, *attributes = line.split("; ")
-        name, value = pair.split("=", 1)
-        if "max-age=0" in [attribute.lower() for attribute in attributes]:
-            self.cookies.pop(name, None)
-        else:
-            self.cookies[name] = value
-
-    def log_in(self, at, then=None):
-        """Through the form, as a person would; `then` is the replica to which the form is sent."""
-        navigates = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-        _, _, page = self.ask(at, "/login", headers={**navigates, "Accept": "text/html"})
-        state = re.search(r'name="state" value="([^"]+)"', page.decode())[1]
-        form = {"state": state, "username": self.name, "password": self.password}
-        status, _, page = self.ask(then or at, "/login/password", "POST", navigates, form)
-        if status != 303:
-            raise RuntimeError(f"{self.name} cannot log in: {status} {page!r}")
-
-    def log_out(self, at):
-        return self.ask(at, "/logout", "POST")[0] == 200
-
-    def is_known(self, at):
-        """Whether /session and /token both know this visitor."""
-        status, _, body = self.ask(at, "/session")
-        return status == 200 and json.loads(body)["logged_in"] and self.who(at) == self.name
-
-    def is_nobody(self, at):
-        status, _, body = self.ask(at, "/session")
-        return status == 200 and not json.loads(body)["logged_in"] and self.ask(at, "/token")[0] == 401
-
-    def who(self, at):
-        status, _, body = self.ask(at, "/token")
-        return subject(body) if status == 200 else None
-
-
-def subject(body):
-    payload = json.loads(body)["token"].split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return bytes.fromhex(claims["external_id"]).decode()
 
 
 def replica(name, store):
@@ -104,73 +31,12 @@ def replica(name, store):
     )
 
 
-def until(seconds, condition):
-    """Whether the condition comes true in time; nobody answering is not yet."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
-
-
-class Redis:
-    """A Redis that remembers: appendonly, and written before it answers."""
-
-    name = "Redis"
-
-    def __init__(self):
-        self.port, self.process = free_port(), None
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self.start()
-        atexit.register(self.kill)
-
-    def start(self):
-        folder = WORK / "redis"
-        folder.mkdir(exist_ok=True)
-        options = f"--port {self.port} --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always --dir {folder}"
-        with (WORK / "redis-durable.log").open("ab") as log:
-            self.process = subprocess.Popen(["redis-server", *shlex.split(options)], stdout=log, stderr=log)
-
-    def processes(self):
-        return [self.process.pid]
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Postgres:
-    """The PostgreSQL of this step, which is up already."""
-
-    name = "PostgreSQL"
-    url = os.environ["TEST_POSTGRES_URL"]
-    control = shlex.split(os.environ["PG_CTL"])
-    data = Path(control[control.index("-D") + 1])
-
-    def start(self):
-        options = (self.data / "postmaster.opts").read_text().split(" ", 1)[1].replace('"', "").split()
-        options = " ".join(option for option in options if option != "-D" and option != str(self.data))
-        subprocess.run([*self.control, "-o", options, "start"], check=True, stdout=subprocess.DEVNULL)
-
-    def processes(self):
-        master = int((self.data / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        return [master, *map(int, children)]
-
-    def kill(self):
-        subprocess.run([*self.control, "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL)
-
-
-class Crowd:
+class Crowd(Together):
     """Visitors who ask without pause whether they are logged in, and for a token, at one replica and the other."""
 
     def __init__(self, visitors, replicas):
-        self.replicas, self.answers, self.over = replicas, [], threading.Event()
-        self.threads = [threading.Thread(target=self.keep_asking, args=[visitor]) for visitor in visitors]
+        super().__init__(self.keep_asking, visitors)
+        self.replicas, self.answers = replicas, []
 
     def keep_asking(self, visitor):
         turn = 0
@@ -197,16 +63,6 @@ class Crowd:
             time.sleep(0.02)
         return ["nobody answers"]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
-
 
 def verdict(visitor, path, status, headers, body):
     """`known`, `outage`, or whatever else it was that nobody should ever see."""
@@ -218,17 +74,6 @@ def verdict(visitor, path, status, headers, body):
     if status == 200 and path == "/token" and subject(body) == visitor.name:
         return "known"
     return f"{path}: {status} {body!r}"
-
-
-@contextmanager
-def frozen(pids):
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def kill_and_start(service):

@@ -1,12 +1,14 @@
 // Each vendor's own package beside countersign: the same values made, our tokens verified, the same requests sent.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { check, finish } from '../shared/checks.mjs';
+import { promisify } from 'node:util';
+import { check, finish, held } from '../shared/checks.mjs';
 
 const { NPM_HOME, PROOF, PUBLIC, VENDOR_PORT, KNOCK_KEY } = process.env;
 const require = createRequire(`${NPM_HOME}/`);
@@ -22,7 +24,8 @@ const server = createServer((request, response) => {
     asked.push({ method: request.method, path: request.url, headers: request.headers, body: body && JSON.parse(body) });
     const later = Date.now() + 3_600_000;
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ token: 'vendor-token', expires_at: later, signed_url: 'wss://agent.example/signed' }));
+    response.end(JSON.stringify({ token: 'vendor-token', expires_at: later, signed_url: 'wss://agent.example/signed',
+      data: { authToken: 'vendor-token' } }));
   });
 });
 await new Promise((resolve) => { server.listen(Number(VENDOR_PORT), '127.0.0.1', resolve); });
@@ -150,6 +153,34 @@ await check("'courier': the vendor's client and countersign send the same", asyn
   const client = new Courier({ apiKey: 'sk_courier-key-0123456789', baseURL: VENDOR });
   const scope = 'user_id:jlahey inbox:read:messages inbox:write:events';
   await alike('authorization', () => client.auth.issueToken({ scope, expires_in: '1 hour' }), () => ask('courier'));
+});
+
+// There is no server package of this vendor's: its reference prints a command for each call, which is run here as it stands there
+// but for the host and the values in angle brackets and braces (cometchat.com/docs/rest-api, read on 2026-11-27).
+const documented = {
+  user: ['--request', 'POST', '--url', `${VENDOR}/v3/users`, '--header', 'Content-Type: application/json',
+    '--header', 'apikey: sk_cometchat-key-0123456789', '--data', '{ "uid": "jlahey", "name": "Jim Lahey" }'],
+  token: ['--request', 'POST', '--url', `${VENDOR}/v3/users/jlahey/auth_tokens`, '--header', 'Content-Type: application/json',
+    '--header', 'apikey: sk_cometchat-key-0123456789', '--data', '{ "force": true }'],
+};
+const curl = (line) => promisify(execFile)('curl', ['--silent', '--fail', ...line]);
+
+await check("'cometchat': the vendor's documented commands and countersign send the same", async () => {
+  const calls = () => asked.slice(-2).map(({ method, path, headers, body }) =>
+    ({ method, path, type: headers['content-type'], credential: headers.apikey, body }));
+  await curl(documented.user);
+  await curl(documented.token);
+  const expected = calls();
+  const { token } = await ask('cometchat');
+  assert.deepEqual(calls(), expected);
+  assert.equal(token, 'vendor-token');
+});
+
+await check('every proof that a preset names as run here was run, and holds', async () => {
+  const { stdout } = await promisify(execFile)(process.env.BIN, ['presets', '--json']);
+  const named = JSON.parse(stdout).filter(({ evidence }) => ['vendor code', 'documented command'].includes(evidence));
+  assert.deepEqual(named.filter(({ proof }) => !held.has(proof)).map(({ name, proof }) => `${name}: ${proof}`), []);
+  assert.ok(named.length > 12);
 });
 
 server.closeAllConnections();

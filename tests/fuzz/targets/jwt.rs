@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::base::clock::{Clock, UnixTime};
+use countersign::jose::algorithm::Algorithm;
 use countersign::jose::jwks::Keys;
-use countersign::jose::jwks::key::{Algorithm, Key, KeySet};
+use countersign::jose::jwks::key::{Key, KeySet};
 use countersign::jose::jws::Verifier;
 use countersign::jose::jws::compact::{Padding, split};
 use countersign::jose::jws::rules::{Audience, Rules};
+use data_encoding::BASE64URL_NOPAD;
 use futures_util::FutureExt as _;
 use libfuzzer_sys::fuzz_target;
 use secrecy::SecretSlice;
@@ -21,16 +21,16 @@ const NOW: UnixTime = UnixTime(1_900_000_000);
 
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let algorithm = Algorithm::named("HS256").expect("an algorithm");
-    let key = Key::shared(&SecretSlice::from(SECRET.to_vec()));
+    let key = Key::shared(&SecretSlice::from(SECRET.to_vec()), algorithm);
     let audience = Audience::Includes(vec!["chat".to_owned()]);
     let rules = Rules::new(vec![algorithm], "https://idp.example", audience);
     Verifier::new(rules, Keys::pinned(KeySet::of(vec![key])), Clock::manual(NOW).0)
 });
 
 fn signed(header: &[u8], claims: &[u8]) -> String {
-    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let input = format!("{}.{}", BASE64URL_NOPAD.encode(header), BASE64URL_NOPAD.encode(claims));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), input.as_bytes());
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
+    format!("{input}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
 }
 
 // A first byte of `s` signs what follows, as header and claims around a zero byte; otherwise all of it is the token.

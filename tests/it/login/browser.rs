@@ -28,6 +28,7 @@ struct Cookie {
 pub struct Browser {
     jar: BTreeMap<String, Cookie>,
     address: Option<[u8; 4]>,
+    languages: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -78,6 +79,11 @@ impl Browser {
         Self { address: Some(address), ..Self::default() }
     }
 
+    /// Somebody who reads these languages.
+    pub fn speaking(languages: &str) -> Self {
+        Self { languages: Some(languages.to_owned()), ..Self::default() }
+    }
+
     /// The `Cookie` header it would send.
     pub fn line(&self, from: From) -> String {
         let sent = self.jar.iter().filter(|(_, cookie)| from == From::Own || !cookie.strict);
@@ -104,6 +110,9 @@ impl Browser {
         let line = self.line(from);
         if !line.is_empty() {
             request.headers_mut().insert("cookie", line.parse().unwrap());
+        }
+        if let Some(languages) = &self.languages {
+            request.headers_mut().insert("accept-language", languages.parse().unwrap());
         }
         request.extensions_mut().insert(Peer::Tcp(self.address.unwrap_or([198, 51, 100, 7]).into()));
         let (head, body) = router.clone().oneshot(request).await.unwrap().into_parts();

@@ -45,10 +45,9 @@ pub struct House {
 
 /// Reads settings, and names what is wrong with them.
 pub fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
-    let (clock, _) = Clock::manual(START);
     let mut env = Env::new(vars.iter().map(|(name, value)| (*name, *value)));
     let url: Url = BASE.parse().unwrap();
-    let settings = Settings::read(&mut env, Some(&url), &Outbound::default(), &clock);
+    let settings = Settings::read(&mut env, Some(&url), &Outbound::default());
     let mistakes = env.finish(&std::collections::BTreeSet::new(), &[]).err().map(|m| m.to_string());
     match (settings, mistakes) {
         (Some(settings), None) => Ok(settings),
@@ -69,15 +68,17 @@ fn router(door: &Arc<Mutex<Arc<LoginService>>>, events: &Arc<Mutex<Vec<String>>>
         };
         let listed = [(LISTED.parse().unwrap(), LISTED.parse().unwrap())];
         let context = Context {
+            request_id: "r",
             service: &service,
             origins: &origins,
             listed: &listed,
             client: request.extensions().get::<Peer>().map(|peer| match peer {
-                Peer::Tcp(address) => *address,
+                Peer::Tcp(address) | Peer::Certified(address) => *address,
                 Peer::Unix => unreachable!(),
             }),
             unnamed_proxy: true,
             mount: "/chat-identity",
+            logged_out: &|_, _| (),
             report: &|event: &Event<'_>| {
                 let line = format!("{} {} {}", event.what, event.outcome, event.reason);
                 events.lock().unwrap().push(line.trim_end().to_owned());

@@ -1,8 +1,7 @@
 //! What a login at an identity provider promises: everything that comes back is checked, and whatever is wrong with it,
 //! nobody is logged in.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -86,9 +85,9 @@ async fn the_code_is_exchanged_with_the_proof_key_and_our_secret() {
     assert_eq!(form["code"], "SplxlOBeZQQYbYS6WxSbIA");
     assert_eq!(form["redirect_uri"], format!("{BASE}/login/callback"));
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, form["code_verifier"].as_bytes());
-    assert_eq!(request["code_challenge"], URL_SAFE_NO_PAD.encode(digest));
+    assert_eq!(request["code_challenge"], BASE64URL_NOPAD.encode(digest.as_ref()));
     assert!(!form.contains_key("client_secret"), "one way of showing the secret, not two");
-    let basic = STANDARD.decode(asked.headers["authorization"].strip_prefix("Basic ").unwrap()).unwrap();
+    let basic = BASE64.decode(asked.headers["authorization"].strip_prefix("Basic ").unwrap().as_ref()).unwrap();
     assert_eq!(String::from_utf8(basic).unwrap(), "chat+identity%3A1:kX4vQm8Zt2Lr6Wp0%2BJd3%2FHn7%3ABs5%26Yc1%3DGf9A");
 }
 
@@ -167,8 +166,8 @@ async fn a_bad_signature_is_refused() {
 async fn alg_none_is_refused() {
     for alg in ["none", "None", "nOnE", ""] {
         refused("algorithm", |plan| {
-            let header = URL_SAFE_NO_PAD.encode(json!({ "alg": alg, "typ": "JWT" }).to_string());
-            let claims = URL_SAFE_NO_PAD.encode(plan.claims.to_string());
+            let header = BASE64URL_NOPAD.encode(json!({ "alg": alg, "typ": "JWT" }).to_string().as_ref());
+            let claims = BASE64URL_NOPAD.encode(plan.claims.to_string().as_ref());
             Plan { token: Some(format!("{header}.{claims}.AA")), ..plan }
         })
         .await;

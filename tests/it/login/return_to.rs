@@ -1,13 +1,16 @@
 //! A login leads back to a path of our own and nowhere else.
 
 use countersign::login::return_to::ReturnTo;
+use countersign::login::transaction::Transaction;
 use countersign::net::origin::Origin;
+use data_encoding::BASE64URL_NOPAD;
 use proptest::prelude::*;
 use url::Url;
 
 use super::browser::{Browser, From};
 use super::house::BASE;
 use super::provider::Provider;
+use crate::kit::START;
 
 fn corpus(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap()
@@ -38,6 +41,26 @@ fn an_open_redirect_payload_is_refused() {
 fn a_plain_path_is_accepted_as_it_is() {
     for path in accepted() {
         assert_eq!(ReturnTo::new(&path, &site()).as_ref().map(ReturnTo::as_str), Some(path.as_str()));
+    }
+}
+
+#[test]
+fn a_login_never_leads_back_into_a_login() {
+    for (path, round) in [
+        ("/login", true),
+        ("/login?return_to=/help", true),
+        ("/logout#top", true),
+        ("/login/callback", true),
+        ("/chat-identity/login", true),
+        ("/chat-identity/logout/done", true),
+        ("/", false),
+        ("/help", false),
+        ("/loginhelp", false),
+        ("/help/login", false),
+        ("/chat-identity/help", false),
+        ("/other/login", false),
+    ] {
+        assert_eq!(ReturnTo::new(path, &site()).unwrap().is_login("/chat-identity"), round, "{path}");
     }
 }
 
@@ -84,8 +107,6 @@ async fn a_login_that_was_given_a_foreign_address_leads_to_our_own_page() {
 /// The visitor's own hands are on the cookie between the two checks.
 #[tokio::test]
 async fn what_the_cookie_says_cannot_be_changed() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let provider = Provider::start().await;
     let house = provider.house(&[]);
     let mut browser = Browser::default();
@@ -95,7 +116,7 @@ async fn what_the_cookie_says_cannot_be_changed() {
         "s": request["state"], "n": request["nonce"], "v": "v".repeat(43), "t": house.clock.now().0,
         "r": "//evil.example", "p": "https://evil.example",
     });
-    browser.plant(&name, &URL_SAFE_NO_PAD.encode(bent.to_string()));
+    browser.plant(&name, &BASE64URL_NOPAD.encode(bent.to_string().as_ref()));
     let back = provider.carry_out(&provider.plan(&request, house.clock.now()));
     let answer = browser.get(&house.router, &back, From::Elsewhere).await;
     assert_eq!(answer.status, http::StatusCode::BAD_REQUEST);
@@ -111,5 +132,26 @@ proptest! {
             prop_assert!(path.as_str().starts_with('/') && !path.as_str().starts_with("//"));
             prop_assert!(path.as_str().is_ascii());
         }
+    }
+}
+
+#[test]
+fn a_state_that_is_none_of_ours_names_no_cookie() {
+    let sound = Transaction::begin(START);
+    assert!(sound.remove().is_some());
+    let length = sound.state.len();
+    for state in ["a".repeat(length + 1), "a".repeat(length - 1), format!("{};", "a".repeat(length - 1))] {
+        let transaction = Transaction { state, ..Transaction::begin(START) };
+        assert!(transaction.remove().is_none(), "{}", transaction.state);
+    }
+}
+
+#[test]
+fn a_login_under_way_prints_none_of_its_secrets() {
+    let transaction = Transaction::begin(START);
+    let printed = format!("{transaction:?}");
+    assert!(printed.starts_with("Transaction") && printed.contains("began"), "{printed}");
+    for secret in [&transaction.state, &transaction.nonce, &transaction.verifier] {
+        assert!(!printed.contains(secret), "{printed}");
     }
 }

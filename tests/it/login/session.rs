@@ -154,7 +154,7 @@ async fn a_login_that_was_not_begun_here_is_nothing() {
     });
     let mut changed = sealed.clone().into_bytes();
     *changed.last_mut().unwrap() ^= 1;
-    let plain = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, plain.to_string());
+    let plain = data_encoding::BASE64URL_NOPAD.encode(plain.to_string().as_bytes());
     for planted in [plain, String::from_utf8_lossy(&changed).into_owned(), String::new()] {
         let mut victim = Browser::default();
         victim.plant(&name, &planted);
@@ -336,9 +336,7 @@ fn a_store_on_another_machine_is_warned_about_and_one_on_this_is_not() {
 async fn a_store_that_is_down_is_an_outage_and_not_a_logout() {
     let provider = Provider::start().await;
     let (clock, hands) = Clock::manual(START);
-    let place = tempfile::tempdir().unwrap();
-    let address = format!("sqlite:{}", place.path().join("missing/sessions.db").display());
-    let mut env = countersign::config::env::Env::new([("SESSION_STORE", address.as_str())]);
+    let mut env = countersign::config::env::Env::new([("SESSION_STORE", "sqlite:/proc/nowhere/sessions.db")]);
     let store = Store::at(countersign::store::place::Settings::read(&mut env).unwrap(), clock.clone());
     let house = provider.house_over(&[], store, clock, hands);
     let mut browser = Browser::default();

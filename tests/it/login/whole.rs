@@ -1,8 +1,7 @@
 //! From an anonymous page to a token, through the whole service.
 
-use countersign::app::config::Config;
-use countersign::app::{ReadConfig, reload};
-use countersign::base::clock::Clock;
+use countersign::app::config::Settings;
+use countersign::app::{ReadSettings, reload};
 use countersign::config::env::Env;
 use countersign::login::accounts::store::{AccountStore, NewAccount};
 use http::{Request, StatusCode};
@@ -11,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, From};
 use super::house::COOKIE;
-use crate::kit::{BEHIND_PROXY, House, START, mistakes, page, settings};
+use crate::kit::{BEHIND_PROXY, House, mistakes, page, settings};
 
 const PASSWORD: &str = "correct horse battery staple";
 
-fn own_login(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn own_login(changes: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut book = AccountStore::default();
     let newcomer =
         NewAccount { username: "anna".to_owned(), name: Some("Anna Berg".to_owned()), ..NewAccount::default() };
@@ -37,7 +36,7 @@ fn own_login(changes: &[(&str, &str)]) -> Vec<(String, String)> {
     settings(&BEHIND_PROXY, &all)
 }
 
-async fn logged_in(house: &House) -> Browser {
+pub(super) async fn logged_in(house: &House) -> Browser {
     let mut browser = Browser::default();
     let form = browser.visit(house, Request::get("/chat-identity/login?return_to=/help"), "").await;
     let fields = format!("state={}&username=anna&password={}", form.field("state"), PASSWORD.replace(' ', "+"));
@@ -153,14 +152,33 @@ async fn who_is_shut_out_is_out_at_once() {
     let house = House::of(&open);
     let browser = logged_in(&house).await;
     let status = async || house.ask(page("/token").header("cookie", browser.line(From::Own))).await.status;
-    let rereads = |vars: &[(String, String)]| -> ReadConfig {
+    let rereads = |vars: &[(String, String)]| -> ReadSettings {
         let vars = vars.to_vec();
-        Box::new(move || Config::read(Env::new(vars.clone()), &Clock::manual(START).0))
+        Box::new(move || Settings::read(Env::new(vars.clone())))
     };
     assert!(reload(&house.app.state, &rereads(&open)).await.is_some());
     assert_eq!(status().await, StatusCode::OK, "reading the files again ends nothing");
     assert!(reload(&house.app.state, &rereads(&closed)).await.is_some());
     assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn turning_the_login_on_by_reload_opens_its_pages_and_turning_it_off_closes_them() {
+    let (without, with) = (settings(&BEHIND_PROXY, &[]), own_login(&[]));
+    let house = House::of(&without);
+    let form = async || house.ask(Request::get("/chat-identity/login?return_to=/help")).await.status;
+    let reread = |vars: &[(String, String)]| -> ReadSettings {
+        let vars = vars.to_vec();
+        Box::new(move || Settings::read(Env::new(vars.clone())))
+    };
+    assert_eq!(form().await, StatusCode::NOT_FOUND);
+    assert!(reload(&house.app.state, &reread(&with)).await.is_some());
+    assert_eq!(form().await, StatusCode::OK);
+    let browser = logged_in(&house).await;
+    let token = async || house.ask(page("/token").header("cookie", browser.line(From::Own))).await.status;
+    assert_eq!(token().await, StatusCode::OK);
+    assert!(reload(&house.app.state, &reread(&without)).await.is_some());
+    assert_eq!((form().await, token().await), (StatusCode::NOT_FOUND, StatusCode::UNAUTHORIZED));
 }
 
 /// CK-1.
