@@ -12,6 +12,7 @@ mod phase;
 pub mod places;
 mod shed;
 pub mod tls;
+mod unread;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -24,6 +25,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::CONNECTION;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,6 +39,7 @@ use self::phase::Phase;
 use self::places::{Place, Places};
 use self::shed::Shedder;
 use self::tls::Tls;
+use self::unread::Unread;
 use super::head::{HeadFault, HeadLimits};
 use super::problem::Problem;
 use crate::net::peer::Peer;
@@ -237,10 +240,12 @@ async fn connection<F, A>(
     let phase = Arc::new(Phase::default());
     let io = TokioIo::new(Watched::new(stream, heads, place.room(), phase.clone()));
     let in_service = phase.clone();
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         in_service.enter(Phase::ANSWERING);
         let number = in_service.begin();
-        let mut request = request.map(Body::new);
+        let (head, body) = request.into_parts();
+        let unread = Unread::of(body);
+        let mut request = Request::from_parts(head, unread.clone().map_or_else(Body::empty, Body::new));
         request.extensions_mut().insert(peer);
         let answered = answer(match in_service.fault_of(number) {
             Some(fault) => Err(RejectedRequest { request, fault }),
@@ -249,7 +254,11 @@ async fn connection<F, A>(
         let phase = in_service.clone();
         async move {
             let mut response = answered.await;
-            if phase.is_last(number) {
+            let body_is_over = match unread {
+                Some(body) => body.reaches_its_end().await,
+                None => true,
+            };
+            if phase.is_last(number) || !body_is_over {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             phase.enter(Phase::IDLE);

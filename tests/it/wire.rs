@@ -243,6 +243,17 @@ async fn a_head_in_pieces_is_read_as_one_and_requests_in_one_piece_as_several() 
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_with_its_answer_says_so_in_it() {
+    let wire = Wire::of(&[]).await;
+    let open = with("Content-Length: 100\r\n").replace("Connection: close\r\n", "");
+    for method in ["GET /token", "POST /token", "POST /session", "PUT /nowhere"] {
+        let said = wire.ask(&open.replace("GET /token", method)).await;
+        assert_eq!(said.text.matches("HTTP/1.1 ").count(), 1, "{}", said.text);
+        assert!(said.text.contains("connection: close"), "{method}: {}", said.text);
+    }
+}
+
+#[tokio::test]
 async fn nothing_after_a_refused_request_is_read() {
     let wire = Wire::of(&[]).await;
     let open = with("").replace("Connection: close\r\n", "");
