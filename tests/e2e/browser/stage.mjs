@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -9,10 +10,11 @@ import { pathToFileURL } from 'node:url';
 const { NPM_HOME, BIN, COUNTERSIGN_BIN } = process.env;
 const from = createRequire(NPM_HOME ? `${NPM_HOME}/` : import.meta.url);
 const { chromium } = from('playwright-core');
-export const axe = () => from.resolve('axe-core/axe.min.js');
+
+const AXE = from.resolve('axe-core/axe.min.js');
 
 // A file of a package, whether or not the package exports it.
-export const packaged = (file) => new URL(file, pathToFileURL(`${from.resolve('axe-core/axe.min.js')}/../../`)).pathname;
+export const packaged = (file) => new URL(file, pathToFileURL(`${AXE}/../../`)).pathname;
 
 // A script for a page of what `code` imports.
 export async function bundle(code) {
@@ -108,11 +110,22 @@ export async function signIn(page, who = 'maya') {
 
 export const handedOver = (page) => page.calls.filter(({ token }) => token);
 
+// What axe finds once nothing fades or moves any more: a colour half way is nobody's.
+export async function findings(page) {
+  await page.addScriptTag({ path: AXE }).catch(() => page.evaluate(readFileSync(AXE, 'utf8')));
+  const violations = await page.evaluate(async () => {
+    const ending = document.getAnimations().filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map(({ finished }) => finished));
+    return (await window.axe.run(document, { resultTypes: ['violations'] })).violations;
+  });
+  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+}
+
 export const verdict = (page) => page.locator('#flow-verdict .state');
 
 export const rest = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
-export async function until(what, holds, ms = 10_000) {
+export async function until(what, holds, ms = 30_000) {
   const end = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`it did not happen in ${ms} ms: ${what}`);
