@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use crate::base::clock::UnixTime;
 use crate::config::env::{Effective, Reading};
+use crate::http::state::AppState;
 use crate::observe::audit::{Audit, Change as AuditChange};
-use crate::observe::metrics::Metrics;
 
 /// A setting that a reload has found changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +60,10 @@ pub(super) fn record(audit: &Audit, changes: &[Change]) {
 }
 
 /// Names every key by its fingerprint, and says since when it is what it is: since its file was written, or
-/// else since the start.
-pub(super) fn show_keys(metrics: &Metrics, reading: &Reading, now: UnixTime) {
+/// else since the start. And when certificates end.
+pub(super) fn show_keys(state: &AppState) {
+    let snapshot = state.snapshot();
+    let reading = &snapshot.reading;
     let changed = |file: &PathBuf| {
         let modified = std::fs::metadata(file).ok()?.modified().ok()?;
         Some(modified.duration_since(UNIX_EPOCH).ok()?.as_secs())
@@ -74,5 +75,6 @@ pub(super) fn show_keys(metrics: &Metrics, reading: &Reading, now: UnixTime) {
         .filter_map(|one| Some((one.name.as_str(), key(one)?, one.file.as_ref().and_then(changed))));
     let keys: Vec<_> = keys.collect();
     let keys: Vec<_> = keys.iter().map(|(name, key, since)| (*name, key.as_str(), *since)).collect();
-    metrics.set_keys(&keys, now);
+    state.metrics.set_keys(&keys, state.clock.now());
+    state.metrics.set_certificates(snapshot.tls.as_ref().map_or(&[], |tls| &tls.ends));
 }

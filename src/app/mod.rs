@@ -123,7 +123,7 @@ impl App {
         let audit = Audit::start(&audit, clock.clone()).map_err(no_audit)?;
         let store = snapshot.store.clone();
         let state = Arc::new(AppState::new(snapshot, audit, limiter, logins, stores, clock.clone()));
-        changes::show_keys(&state.metrics, &state.snapshot().reading, clock.now());
+        changes::show_keys(&state);
         let service = HttpService::new(state.clone());
         let admin = Admin::new(state.clone(), names);
         let supervisor = Arc::default();
@@ -345,7 +345,7 @@ pub async fn reload(state: &AppState, reread: &ReadSettings) -> Option<BTreeSet<
     state.metrics.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     state.metrics.last_reload.set(i64::try_from(state.clock.now().0).unwrap_or(i64::MAX));
     state.metrics.last_reload_success.set(replaced.is_ok().into());
-    changes::show_keys(&state.metrics, &state.snapshot().reading, state.clock.now());
+    changes::show_keys(state);
     match replaced {
         Ok((files, changes)) => {
             changes::report(&changes);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::background::beat;
+use crate::base::clock::UnixTime;
 use crate::base::clock_step::StepWatch;
 use crate::http::state::AppState;
 
@@ -11,6 +12,8 @@ use crate::http::state::AppState;
 pub(super) const SWEEPS: &str = "sweeps";
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
+/// How often a certificate that ends is spoken of.
+const DAILY: Duration = Duration::from_hours(24);
 /// What a clock may be corrected by between two looks without anybody having set it.
 const STEP: i128 = 10_000;
 /// How long nothing is forgotten after the clock was set: if it was set wrongly, whoever seems to have ended has not.
@@ -21,9 +24,11 @@ pub(super) async fn sweeps(state: &AppState) {
     let (wall, monotonic) = look();
     let mut watch = StepWatch::new(wall, monotonic);
     let mut held_until = Duration::ZERO;
+    let mut certificates = Certificates { told: Vec::new(), silent_until: UnixTime(0) };
     loop {
         beat(state, SWEEPS);
         look_for_losses(state).await;
+        certificates.look(state);
         tokio::time::sleep(EVERY).await;
         let (wall, monotonic) = look();
         let stepped = watch.look(wall, monotonic);
@@ -39,6 +44,27 @@ pub(super) async fn sweeps(state: &AppState) {
         if monotonic >= held_until {
             sweep(state).await;
         }
+    }
+}
+
+/// Certificates that end are spoken of once a day, and at once when they are others.
+struct Certificates {
+    told: Vec<(&'static str, UnixTime)>,
+    silent_until: UnixTime,
+}
+
+impl Certificates {
+    fn look(&mut self, state: &AppState) {
+        let Some(tls) = state.snapshot().tls.clone() else { return };
+        let now = state.clock.now();
+        if self.told == tls.ends && now < self.silent_until {
+            return;
+        }
+        for (setting, problem) in tls.ending(now) {
+            tracing::warn!(setting, "{setting} {problem}");
+        }
+        self.told.clone_from(&tls.ends);
+        self.silent_until = now.plus(DAILY);
     }
 }
 

@@ -56,8 +56,9 @@ fn good(config: &Settings, args: &CheckArgs, context: &mut CliContext<'_>) -> an
     for widget in &config.widgets {
         verifier::self_test(widget, &context.clock).map_err(|e| anyhow::anyhow!("widget `{}`: {e}", widget.name))?;
     }
-    let warnings: Vec<Mistake> =
-        config.reading.warnings.iter().cloned().chain(login_warnings(config, &context.clock)).collect();
+    let machine =
+        login_warnings(config, &context.clock).into_iter().chain(certificate_warnings(config, &context.clock));
+    let warnings: Vec<Mistake> = config.reading.warnings.iter().cloned().chain(machine).collect();
     if args.json {
         print_json(context, &described(config, &warnings))?;
         return Ok(Exit::Well);
@@ -80,6 +81,11 @@ fn login_warnings(config: &Settings, clock: &Clock) -> Vec<Mistake> {
     });
     let unfit = config.widgets.iter().filter_map(|widget| unfit_accounts(config, widget, clock));
     obstacle.into_iter().chain(unfit).collect()
+}
+
+fn certificate_warnings(config: &Settings, clock: &Clock) -> Vec<Mistake> {
+    let ending = config.tls.iter().flat_map(|tls| tls.ending(clock.now()));
+    ending.map(|(setting, problem)| Mistake::of(setting, problem)).collect()
 }
 
 fn unfit_accounts(config: &Settings, widget: &widget::Settings, clock: &Clock) -> Option<Mistake> {

@@ -1,6 +1,7 @@
-//! A key's own certificate (RFC 5280), for consoles that take a public key as a JWK with `x5c` and nothing less.
+//! Certificates (RFC 5280): when somebody's ends, and a key's own, for consoles that take a public key as a JWK with `x5c` and
+//! nothing less.
 //!
-//! It says nothing that the key does not: no authority vouches for it, and no token carries it.
+//! A key's own says nothing that the key does not: no authority vouches for it, and no token carries it.
 
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use data_encoding::BASE64;
 use rcgen::{CertificateParams, DnType, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use crate::base::clock::UnixTime;
 use crate::jose::algorithm::Algorithm;
@@ -19,6 +22,13 @@ const LASTS: Duration = Duration::from_hours(24 * 3650);
 const EARLIER: Duration = Duration::from_hours(24);
 /// Who made it.
 const NAME: &str = "countersign";
+
+/// When the certificate in DER ends (`notAfter`, section 4.1.2.5); `None` when that cannot be read.
+#[must_use]
+pub fn ends(der: &[u8]) -> Option<UnixTime> {
+    let read = Certificate::from_der(der).ok()?;
+    Some(UnixTime(read.tbs_certificate().validity().not_after.to_unix_duration().as_secs()))
+}
 
 struct OwnKey<'a> {
     signer: &'a Signer,

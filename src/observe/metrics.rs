@@ -23,7 +23,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 pub use self::connections::{Connections, Shed};
-pub use self::labels::{IssuedLabels, KeyLabels, LoginLabels, RefusedLabels, ReloadLabels, TaskLabels};
+pub use self::labels::{IssuedLabels, KeyLabels, LoginLabels, RefusedLabels, ReloadLabels, SettingLabels, TaskLabels};
 use self::live::{Build, Dependencies, Process, Sources};
 use self::plain::plain;
 use self::recent::{Look, Recent};
@@ -67,6 +67,7 @@ pub struct Metrics {
     pub last_reload_success: Gauge,
     started: AtomicU64,
     keys: Family<KeyLabels, Gauge>,
+    certificates: Family<SettingLabels, Gauge>,
     pulse: Mutex<Recent>,
 }
 
@@ -136,6 +137,11 @@ impl Metrics {
             last_reload_success: added(to, "config_last_reload_success", LAST_RELOAD_SUCCESS),
             started: AtomicU64::default(),
             keys: added(to, "key_changed_timestamp_seconds", "When a key was last changed, by its fingerprint"),
+            certificates: added(
+                to,
+                "certificate_not_after_timestamp_seconds",
+                "When the first certificate of a setting ends",
+            ),
             pulse: Mutex::default(),
             registry: all,
         };
@@ -213,6 +219,15 @@ impl Metrics {
             let labels = KeyLabels { setting: (*setting).to_owned(), fingerprint: (*fingerprint).to_owned() };
             let since = since.unwrap_or(started).try_into().unwrap_or(i64::MAX);
             self.keys.get_or_create(&labels).set(since);
+        }
+    }
+
+    /// Says by setting when the first of its certificates ends.
+    pub fn set_certificates(&self, ends: &[(&'static str, UnixTime)]) {
+        self.certificates.clear();
+        for (setting, end) in ends {
+            let end = end.0.try_into().unwrap_or(i64::MAX);
+            self.certificates.get_or_create(&SettingLabels { setting }).set(end);
         }
     }
 

@@ -1,6 +1,9 @@
 //! Identity headers count only when they demonstrably came from the proxy, and in one spelling only.
 
+use std::time::Duration;
+
 use axum::body::Body;
+use countersign::base::clock::UnixTime;
 use countersign::net::peer::Peer;
 use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -137,6 +140,24 @@ async fn only_who_has_shown_a_certificate_is_the_proxy() {
     assert_eq!(refused(&anywhere.send(from(Peer::Tcp(address))).await), logged_out());
     let elsewhere = house(&[("TRUSTED_PROXIES", "10.0.0.0/8")]);
     assert_eq!(refused(&elsewhere.send(from(Peer::Certified(address))).await), logged_out(), "both must hold");
+}
+
+#[tokio::test]
+async fn when_a_certificate_ends_is_known_and_said_in_time() {
+    let (cert, key) = (include_str!("data/tls/cert.pem"), include_str!("data/tls/key.pem"));
+    let house = House::behind_proxy(&[("TLS_CERT", cert), ("TLS_KEY", key)]);
+    let tls = house.app.state.snapshot().tls.clone().unwrap();
+    let said = |days_before: u64| {
+        let now = UnixTime(4_949_336_016).minus(Duration::from_hours(24 * days_before));
+        tls.ending(now).map(|(setting, problem)| format!("{setting} {problem}")).collect::<Vec<_>>()
+    };
+    assert_eq!(said(15), [""; 0]);
+    let ends = "TLS_CERT holds a certificate that ends on 2126-11-02T23:33:36Z: put its successor into the file before";
+    assert_eq!(said(13), [ends]);
+    assert!(said(0)[0].contains("that ended on"), "{:?}", said(0));
+    let metrics = house.app.state.metrics.render();
+    let series = "countersign_certificate_not_after_timestamp_seconds{setting=\"TLS_CERT\"} 4949336016";
+    assert!(metrics.contains(series), "{metrics}");
 }
 
 /// H-3.

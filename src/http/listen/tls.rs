@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::verify_server_name;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
@@ -13,8 +14,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::base::clock::UnixTime;
+use crate::base::moment;
 use crate::config::env::Env;
+use crate::jose::certificate;
 use crate::jose::pem::private_key;
+
+/// How long before its end a certificate is spoken of.
+const SOON: Duration = Duration::from_hours(14 * 24);
 
 crate::settings! {
     pub vars VARS {
@@ -34,6 +41,8 @@ crate::settings! {
 pub struct Tls {
     config: Arc<ServerConfig>,
     names: Vec<ServerName<'static>>,
+    /// By setting, when the first of its certificates ends.
+    pub ends: Vec<(&'static str, UnixTime)>,
     /// Whether whoever connects has shown a certificate.
     pub asks: bool,
 }
@@ -42,6 +51,8 @@ impl Tls {
     /// Reads the four; `None` where there is no certificate, or after naming what is wrong.
     pub fn read(env: &mut Env, unix: bool) -> Option<Arc<Self>> {
         let (chain, roots) = (certificates(env, &TLS_CERT), certificates(env, &TLS_CLIENT_CA));
+        let ends = [(&TLS_CERT, &chain), (&TLS_CLIENT_CA, &roots)];
+        let ends = ends.into_iter().filter_map(|(var, all)| Some((var.name, first_end(all.as_deref()?)?))).collect();
         let names: Vec<String> = env.list(&TLS_CLIENT_NAMES);
         let key = env.secret_lines(&TLS_KEY);
         if !env.is_set(&TLS_CERT) {
@@ -76,12 +87,24 @@ impl Tls {
             return None;
         };
         match config(chain, key, roots) {
-            Ok(config) => Some(Arc::new(Self { config: Arc::new(config), names, asks })),
+            Ok(config) => Some(Arc::new(Self { config: Arc::new(config), names, ends, asks })),
             Err((var, problem)) => {
                 env.mistake_in(var, &problem);
                 None
             }
         }
+    }
+
+    /// By setting, what to say of certificates that have ended or soon will.
+    pub fn ending(&self, now: UnixTime) -> impl Iterator<Item = (&'static str, String)> {
+        self.ends.iter().filter(move |(_, end)| *end < now.plus(SOON)).map(move |(setting, end)| {
+            let (ends, then) = if *end <= now {
+                ("ended", "whoever checks it does not connect any more; put its successor into the file")
+            } else {
+                ("ends", "put its successor into the file before")
+            };
+            (*setting, format!("holds a certificate that {ends} on {}: {then}", moment::show(*end)))
+        })
     }
 
     /// Speaks TLS with whoever has connected.
@@ -103,6 +126,10 @@ impl Tls {
         };
         ParsedCertificate::try_from(certificate).is_ok_and(|parsed| has(&parsed))
     }
+}
+
+fn first_end(certificates: &[CertificateDer<'_>]) -> Option<UnixTime> {
+    certificates.iter().filter_map(|one| certificate::ends(one)).min()
 }
 
 type Wrong = (&'static crate::config::var::Var, String);

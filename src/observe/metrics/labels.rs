@@ -59,6 +59,13 @@ pub struct ReloadLabels {
     pub outcome: &'static str,
 }
 
+/// Which setting.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SettingLabels {
+    /// Its name.
+    pub setting: &'static str,
+}
+
 /// Which key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KeyLabels {

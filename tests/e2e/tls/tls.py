@@ -25,11 +25,11 @@ def authority(name):
             "-keyout", PKI / f"{name}.key", "-out", PKI / f"{name}.pem")
 
 
-def certificate(name, by, alternative):
+def certificate(name, by, alternative, days=2):
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
             "-keyout", PKI / f"{name}.key", "-out", PKI / f"{name}.csr")
     (PKI / f"{name}.ext").write_text(f"subjectAltName={alternative}\n")
-    openssl("x509", "-req", "-days", "2", "-in", PKI / f"{name}.csr", "-CA", PKI / f"{by}.pem", "-CAkey", PKI / f"{by}.key",
+    openssl("x509", "-req", "-days", str(days), "-in", PKI / f"{name}.csr", "-CA", PKI / f"{by}.pem", "-CAkey", PKI / f"{by}.key",
             "-CAcreateserial", "-extfile", PKI / f"{name}.ext", "-out", PKI / f"{name}.pem")
 
 
@@ -129,9 +129,19 @@ def reload_until(service, holds):
     return False
 
 
+def days_left(service):
+    series = 'countersign_certificate_not_after_timestamp_seconds{setting="TLS_CERT"} '
+    return (int(service.admin_text("/metrics").partition(series)[2].split()[0]) - time.time()) / 86400
+
+
 def a_rotation_loses_nothing():
     settings = settings_with(TLS_CLIENT_CA_FILE=str(PKI / "proxies.pem"))
     with Service("rotation", **settings) as service:
+        said = "TLS_CERT holds a certificate that ends on"
+        checked = subprocess.run([os.environ["BIN"], "check", "--quiet"], env=service.settings, capture_output=True, text=True)
+        check("check says that the first certificate soon ends", said in checked.stdout, checked)
+        check("and so does the log", said in service.log.read_text())
+        check("and a metric says when", 1 < days_left(service) <= 2, days_left(service))
         stop, failed, served = threading.Event(), [], []
 
         def fresh():
@@ -161,6 +171,7 @@ def a_rotation_loses_nothing():
             check("a certificate whose key has not come yet is not used", refused and serial(service, "proxy") == serial_of("first"))
             put(PKI / "second.key", PKI / "live.key")
             check("once both are there, the second one is shown", reload_until(service, lambda: serial(service, "proxy") == serial_of("second")))
+            check("the metric knows it", days_left(service) > 300, days_left(service))
             time.sleep(1)
         finally:
             stop.set()
@@ -172,8 +183,8 @@ def a_rotation_loses_nothing():
 PKI.mkdir()
 for name in ("site", "proxies", "elsewhere"):
     authority(name)
-for name in ("first", "second"):
-    certificate(name, "site", "DNS:localhost,IP:127.0.0.1")
+for name, days in (("first", 2), ("second", 400)):
+    certificate(name, "site", "DNS:localhost,IP:127.0.0.1", days)
 certificate("proxy", "proxies", "DNS:proxy.internal")
 certificate("other", "proxies", "DNS:laptop.internal")
 certificate("foreign", "elsewhere", "DNS:proxy.internal")
