@@ -1,16 +1,21 @@
 //! `countersign verify`.
 
+use std::borrow::Cow;
 use std::io::{BufRead as _, Read as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{CliContext, Exit, pick, print_json};
 use crate::base::clock::UnixTime;
-use crate::issuance::verifier::expectation;
+use crate::issuance::verifier::{expectation, opened};
+use crate::jose::jwe::{Decryption, is_encrypted};
 use crate::jose::jws::examine::{Examined, Expectation, examine};
 use crate::jose::jws::rejected::Rejected;
+use crate::widget;
 
 /// Which token to check.
 #[derive(Debug, Args)]
@@ -21,11 +26,29 @@ pub struct VerifyArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// The private half of WIDGET_ENCRYPTION_KEY where that is an RSA key, in PEM: opens the token first.
+    #[arg(long, value_name = "FILE")]
+    decryption_key: Option<PathBuf>,
     /// Check every line of standard input as a token, and print for each `holds` or the reason why it does not.
     #[arg(long, conflicts_with_all = ["json", "token"])]
     lines: bool,
     /// The token; read from standard input when not given, which keeps it out of the process list.
     token: Option<String>,
+}
+
+impl VerifyArgs {
+    fn opened<'a>(&self, widget: &widget::Settings, token: &'a str) -> anyhow::Result<Cow<'a, str>> {
+        let Some(file) = self.decryption_key.as_ref().filter(|_| is_encrypted(token)) else {
+            return opened(widget, token).map_err(|sealed| {
+                anyhow::anyhow!(
+                    "the token cannot be looked into: {sealed} (--decryption-key opens what is for an RSA key)"
+                )
+            });
+        };
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let key = Decryption::rsa(&text.into()).with_context(|| file.display().to_string())?;
+        Ok(Cow::Owned(key.open(token)?))
+    }
 }
 
 /// Checks a token as the widget's server would, and prints what it says and everything that does not hold.
@@ -39,14 +62,15 @@ pub fn run(args: &VerifyArgs, context: &mut CliContext<'_>) -> anyhow::Result<Ex
         anyhow::anyhow!("widget `{}` makes no signed token: {}", widget.name, widget.mechanism.name())
     })?;
     if args.lines {
-        return each_line(&expected, context);
+        return each_line(widget, &expected, context);
     }
     let token = match &args.token {
         Some(token) => token.clone(),
         None => read_stdin()?,
     };
     let now = context.clock.now();
-    let examined = examine(token.trim(), &expected, now);
+    let token = args.opened(widget, token.trim())?;
+    let examined = examine(&token, &expected, now);
     let faults: Vec<String> =
         examined.faults.iter().map(|fault| explained(*fault, &examined, &expected, now)).collect();
     if args.json {
@@ -64,10 +88,18 @@ pub fn run(args: &VerifyArgs, context: &mut CliContext<'_>) -> anyhow::Result<Ex
     Ok(if faults.is_empty() { Exit::Well } else { Exit::Failed })
 }
 
-fn each_line(expected: &Expectation<'_>, context: &mut CliContext<'_>) -> anyhow::Result<Exit> {
+fn each_line(
+    widget: &widget::Settings,
+    expected: &Expectation<'_>,
+    context: &mut CliContext<'_>,
+) -> anyhow::Result<Exit> {
     let mut all_hold = true;
     for line in std::io::stdin().lock().lines() {
-        let fault = examine(&line?, expected, context.clock.now()).faults.first().copied();
+        let line = line?;
+        let fault = match opened(widget, &line) {
+            Ok(token) => examine(&token, expected, context.clock.now()).faults.first().copied(),
+            Err(sealed) => Some(sealed),
+        };
         writeln!(context.out, "{}", fault.map_or("holds", Rejected::reason))?;
         all_hold &= fault.is_none();
     }

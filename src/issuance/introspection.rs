@@ -1,5 +1,6 @@
 //! What a token of ours is worth at present: verified, not revoked, and, where it counts once, not used before.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Widgets;
 use super::revocation::Revocations;
-use super::verifier::expectation;
+use super::verifier::{expectation, opened};
 use crate::base::clock::{Clock, UnixTime};
 use crate::jose::jws::examine::verify;
 use crate::jose::jws::rejected::Rejected;
@@ -95,7 +96,8 @@ impl Introspection {
         if self.revocations.include(widget, &claims).await? {
             return inactive(Inactive::Revoked);
         }
-        if self.one_time && !self.store.first(&used(widget, token, &claims), until(&claims)).await? {
+        let signed = opened(widget, token).unwrap_or(Cow::Borrowed(token));
+        if self.one_time && !self.store.first(&used(widget, &signed, &claims), until(&claims)).await? {
             return inactive(Inactive::Used);
         }
         Ok(Ok(ActiveToken { widget, claims }))
@@ -113,7 +115,7 @@ fn recognised<'a>(
     let mut nearest: Option<InactiveToken<'a>> = None;
     for widget in candidates {
         let Some(expected) = expectation(widget, now) else { continue };
-        match verify(token, &expected, now) {
+        match opened(widget, token).and_then(|token| verify(&token, &expected, now)) {
             Ok(claims) => return Ok((widget, claims)),
             Err(fault) if fault.is_of_signed() => {
                 nearest = Some(InactiveToken { widget: Some(widget), why: fault.into() });

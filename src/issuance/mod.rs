@@ -194,6 +194,10 @@ impl Issuer {
         };
         let claims = fill(widget, session, &user_id, ticket.as_ref(), page, &stamp)?;
         let proof = keyring.at(stamp.now).signer.sign(&claims).map_err(|_| Refusal::Misconfigured("signing_failed"))?;
+        let proof = match &widget.encryption {
+            Some(encryption) => encryption.around(&proof).map_err(|_| Refusal::Misconfigured("encryption_failed"))?,
+            None => proof,
+        };
         // A page must not begin with a token of which one half has ended.
         let expires_in = ticket.as_ref().map_or(stamp.expires_in, |t| stamp.expires_in.min(t.expires_in));
         let beside = beside(widget, &claims);

@@ -1,9 +1,13 @@
 //! What the server of a widget expects of its tokens: for `countersign verify`, and for the start-up self-test.
 
+use std::borrow::Cow;
+
 use crate::base::clock::{Clock, UnixTime};
 use crate::claims::{PageInput, Scope, Stamp};
 use crate::connector::ticket::Ticket;
+use crate::jose::jwe::is_encrypted;
 use crate::jose::jws::examine::{Expectation, verify};
+use crate::jose::jws::rejected::Rejected;
 use crate::jose::jws::times::SKEW;
 use crate::jose::keyring::Keyring;
 use crate::session::Session;
@@ -40,6 +44,17 @@ fn by<'a>(widget: &'a widget::Settings, keyring: &'a Keyring) -> Expectation<'a>
     }
 }
 
+/// The signed token, out of its encryption where it has one. What the reader has opened already is taken as it is: the signature
+/// is what counts.
+///
+/// # Errors
+/// [`Rejected::Sealed`] when it cannot be opened here: another key's, or one for the reader's private half alone.
+pub fn opened<'a>(widget: &widget::Settings, token: &'a str) -> Result<Cow<'a, str>, Rejected> {
+    let Some(encryption) = widget.encryption.as_ref().filter(|_| is_encrypted(token)) else { return Ok(token.into()) };
+    let decryption = encryption.decryption().ok_or(Rejected::Sealed)?;
+    decryption.open(token).map(Cow::Owned).map_err(|_| Rejected::Sealed)
+}
+
 /// Signs a made-up visitor's claims with the widget's key and verifies the result.
 ///
 /// # Errors
@@ -68,6 +83,9 @@ pub fn self_test(widget: &widget::Settings, clock: &Clock) -> Result<(), String>
         let proof = keyring.signer.sign(&claims).map_err(|e| e.to_string())?;
         let holds = verify(proof.reveal(), &by(widget, keyring), clock.now());
         holds.map_err(|e| format!("its own token fails: {e}"))?;
+        if let Some(encryption) = &widget.encryption {
+            encryption.around(&proof).map_err(|e| format!("its token cannot be encrypted: {e}"))?;
+        }
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ crate::settings! {
             "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_NEXT will have when it signs; its RFC 7638 thumbprint when not set.";
         WIDGET_KEY_ID_PREVIOUS("", "app_4b90"; after("WIDGET_KEY_ID")),
             "The WIDGET_KEY_ID that WIDGET_PRIVATE_KEY_PREVIOUS had when it signed; its RFC 7638 thumbprint when not set.";
+        WIDGET_ENCRYPTION_KEY(secret),
+            "`userinfo` and `custom`: encrypts the signed token for its reader (JWE with `A256GCM`): 32 bytes in base64 or base64url, which the reader has too (`dir`), or the reader's RSA public key in PEM (`RSA-OAEP-256`). Only for a reader that decrypts: the signature alone is what proves who the visitor is.";
         WIDGET_ALLOW_WEAK_SECRET("false", "true"),
             "Accept a secret shorter than RFC 7518 section 3.2 asks for, because the vendor issues no longer one.";
     }

@@ -4,6 +4,7 @@ pub mod algorithm;
 mod ascii;
 pub mod certificate;
 pub mod digest;
+pub mod jwe;
 pub mod jwks;
 pub mod jws;
 pub mod keyring;

@@ -35,6 +35,7 @@ use crate::claims::{ClaimTemplate, Surroundings};
 use crate::config::env::Env;
 use crate::connector::exchange::Exchange;
 use crate::connector::{self, Connector};
+use crate::jose::jwe::{self, Encryption};
 use crate::jose::keyring::{KeyPolicy, Keyring};
 use crate::net::origin::Origin;
 use crate::net::outbound::Outbound;
@@ -103,6 +104,8 @@ pub struct Settings {
     pub profile: &'static Profile,
     /// What makes its answers.
     pub mechanism: Mechanism,
+    /// For whom its tokens are encrypted, where they are.
+    pub encryption: Option<Arc<Encryption>>,
     /// Its claims.
     pub template: Arc<ClaimTemplate>,
     /// What its vendor's conversation token is fetched with, where it needs one.
@@ -178,6 +181,7 @@ impl Settings {
         let registered = format::read_registered(env, profile, &chosen, shared.public_url.as_ref());
         let template = format::read_template(env, profile, &chosen, registered, surroundings.clone());
         let mechanism = read_mechanism(env, profile, &chosen, template.as_ref(), &surroundings, shared);
+        let encryption = (profile.adjustable && chosen.is_token()).then(|| jwe::read(env)).flatten().map(Arc::new);
         let own_name = name.unwrap_or(profile.name);
         let pairwise_id = env.text(&WIDGET_PAIRWISE_ID).unwrap_or_else(|| own_name.to_owned());
         let (keys, namespaces) = (shared.pseudonyms.as_ref(), &shared.namespaces);
@@ -202,6 +206,7 @@ impl Settings {
             name: own_name.to_owned(),
             profile,
             mechanism: mechanism?,
+            encryption,
             template: Arc::new(template?),
             connection,
             page_may: PageMay { locale: env.flag(&WIDGET_PAGE_LOCALE), location: env.flag(&WIDGET_PAGE_LOCATION) },

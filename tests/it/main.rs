@@ -28,6 +28,7 @@ mod forwarded;
 mod healthcare;
 mod init;
 mod introspection;
+mod jwe;
 mod jwks;
 mod jws;
 mod keys;

@@ -18,6 +18,9 @@ pub enum Rejected {
     /// Not three parts of base64url.
     #[error("the token is not in compact serialization")]
     Malformed,
+    /// It is encrypted, and cannot be opened with the key that is here.
+    #[error("it is encrypted, and the key that is here does not open it")]
+    Sealed,
     /// The protected header is not a JSON object, or its members are of the wrong type.
     #[error("the protected header cannot be read")]
     Header,
@@ -107,6 +110,7 @@ impl Rejected {
             Self::TooLarge => "too_large",
             Self::Several => "several",
             Self::Malformed => "malformed",
+            Self::Sealed => "encryption",
             Self::Header => "header",
             Self::Duplicate => "duplicate_member",
             Self::Algorithm => "algorithm",

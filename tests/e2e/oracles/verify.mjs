@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { check, finish } from '../shared/checks.mjs';
 
 const { calculateJwkThumbprint, createRemoteJWKSet, decodeProtectedHeader, errors, importJWK, jwtVerify } =
   createRequire(`${process.env.NPM_HOME}/`)('jose');
@@ -14,16 +15,6 @@ const REQUIRED = ['iss', 'aud', 'sub', 'iat', 'nbf', 'exp', 'jti'];
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth'];
 
 const read = (path) => readFileSync(path, 'utf8').trim();
-
-const check = async (sentence, proof) => {
-  try {
-    await proof();
-    console.log(`ok - ${sentence}`);
-  } catch (problem) {
-    process.exitCode = 1;
-    console.log(`not ok - ${sentence}\n    seen: ${problem.message}`);
-  }
-};
 
 const cases = () => {
   const lines = readFileSync(CASES, 'utf8').split('\n').slice(0, -1);
@@ -86,3 +77,5 @@ for (const key of keys) {
     assert.equal(decodeProtectedHeader(token).kid, key.kid);
   });
 }
+
+finish();
