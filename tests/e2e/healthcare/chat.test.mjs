@@ -1,9 +1,8 @@
 // The healthcare agent's chat, from login to logout, in Microsoft's Web Chat and in the demo's own small client.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { axe, claims, signIn, stage, until, verdict } from '../browser/stage.mjs';
+import { claims, findings, signIn, stage, until, verdict } from '../browser/stage.mjs';
 
 const QUERY = '?widget=healthcare-agent';
 const FIELD = 'Type your message';
@@ -150,17 +149,15 @@ for (const [client, args] of Object.entries(clients)) {
 
 test('the_agents_pages_leave_nobody_out', async () => {
   const [, here] = stages;
-  const source = await readFile(axe(), 'utf8');
   for (const colorScheme of ['light', 'dark']) {
     const page = await open(here, { context: await here.profile({ colorScheme, viewport: { width: 390, height: 844 } }) });
-    const findings = () => page.evaluate(`${source}; axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes.map(({ target }) => target)))`);
-    assert.deepEqual(await findings(), [], 'signed out');
+    assert.deepEqual(await findings(page), [], 'signed out');
     await signIn(page);
     await reads(page, 'Your identity is verified.');
-    assert.deepEqual(await findings(), [], 'in conversation');
+    assert.deepEqual(await findings(page), [], 'in conversation');
     await page.goto(`${here.demo.clinic}/sample`);
     await reads(page, 'Your identity is verified.');
-    assert.deepEqual(await findings(), [], 'the sample page');
+    assert.deepEqual(await findings(page), [], 'the sample page');
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
   }
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axe, claims, profile, startBrowser, until } from './stage.mjs';
+import { claims, findings, profile, startBrowser, until } from './stage.mjs';
 import { COOKIE, PASSWORD, Pages, Site, accounts } from './site.mjs';
 import {
   cookies, current, gone, heard, hears, last, outcome, session, sessionCookie, tab as openTab, transactions,
@@ -326,12 +326,6 @@ test('the_login_needs_no_script', async () => {
   await page.getByRole('heading', { name: 'Site' }).waitFor();
   assert.ok(await sessionCookie(page));
 });
-
-async function findings(page) {
-  await page.addScriptTag({ path: axe() });
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
-}
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries({ window: { width: 480, height: 680 }, phone: { width: 320, height: 480 } })) {

@@ -13,15 +13,14 @@ const { AUDIENCE, BIN, ENV_FILE, ISSUER, SEALED } = process.env;
 const read = (path) => readFileSync(path, 'utf8').trim();
 const [direct, wrapped] = read(SEALED).split('\n');
 const pair = createPrivateKey(read(`${SEALED}.rsa`));
-const signing = Buffer.from(read(`${SEALED}.secret`));
 const shared = Buffer.from(read(`${SEALED}.key`), 'base64url');
 
 const verify = (widget, token, ...more) =>
   JSON.parse(execFileSync(BIN, ['verify', '--env-file', ENV_FILE, '--widget', widget, '--json', ...more, token], { encoding: 'utf8' }));
 
-for (const [widget, alg, token, decrypting, encrypting, more] of [
-  ['sealed', 'dir', direct, shared, shared, []],
-  ['sealed-rsa', 'RSA-OAEP-256', wrapped, pair, createPublicKey(pair), ['--decryption-key', `${SEALED}.rsa`]],
+for (const [widget, file, alg, token, decrypting, encrypting, more] of [
+  ['sealed', 'key', 'dir', direct, shared, shared, []],
+  ['sealed-rsa', 'pub', 'RSA-OAEP-256', wrapped, pair, createPublicKey(pair), ['--decryption-key', `${SEALED}.rsa`]],
 ]) {
   const { plaintext, protectedHeader } = await compactDecrypt(token, decrypting);
   await check(`jose, ${alg}: the header says how, and what is inside`, () => {
@@ -29,7 +28,7 @@ for (const [widget, alg, token, decrypting, encrypting, more] of [
   });
   const signed = new TextDecoder().decode(plaintext);
   await check(`jose, ${alg}: the token inside holds and says who`, async () => {
-    const { payload } = await jwtVerify(signed, signing, { algorithms: ['HS256'], issuer: ISSUER, audience: AUDIENCE });
+    const { payload } = await jwtVerify(signed, Buffer.from(read(`${SEALED}.${file}.secret`)), { algorithms: ['HS256'], issuer: ISSUER, audience: AUDIENCE });
     assert.equal(payload.sub, 'patient-4711');
   });
   await check(`jose, ${alg}: another key opens nothing`, async () => {

@@ -137,10 +137,10 @@ def days_left(service):
 def a_rotation_loses_nothing():
     settings = settings_with(TLS_CLIENT_CA_FILE=str(PKI / "proxies.pem"))
     with Service("rotation", **settings) as service:
-        said = "TLS_CERT holds a certificate that ends on"
+        said = "holds a certificate that ends on"
         checked = subprocess.run([os.environ["BIN"], "check", "--quiet"], env=service.settings, capture_output=True, text=True)
-        check("check says that the first certificate soon ends", said in checked.stdout, checked)
-        check("and so does the log", said in service.log.read_text())
+        check("check says that the first certificate soon ends", f"TLS_CERT: {said}" in checked.stdout, checked)
+        check("and so does the log", f"TLS_CERT {said}" in service.log.read_text())
         check("and a metric says when", 1 < days_left(service) <= 2, days_left(service))
         stop, failed, served = threading.Event(), [], []
 
