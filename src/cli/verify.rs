@@ -26,7 +26,7 @@ pub struct VerifyArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// The private half of WIDGET_ENCRYPTION_KEY where that is an RSA key, in PEM: opens the token first.
+    /// The private half of `WIDGET_ENCRYPTION_KEY` where that is an RSA key, in PEM: opens the token first.
     #[arg(long, value_name = "FILE")]
     decryption_key: Option<PathBuf>,
     /// Check every line of standard input as a token, and print for each `holds` or the reason why it does not.
@@ -37,17 +37,13 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    fn opened<'a>(&self, widget: &widget::Settings, token: &'a str) -> anyhow::Result<Cow<'a, str>> {
+    fn opened<'a>(&self, widget: &widget::Settings, token: &'a str) -> anyhow::Result<Result<Cow<'a, str>, Rejected>> {
         let Some(file) = self.decryption_key.as_ref().filter(|_| is_encrypted(token)) else {
-            return opened(widget, token).map_err(|sealed| {
-                anyhow::anyhow!(
-                    "the token cannot be looked into: {sealed} (--decryption-key opens what is for an RSA key)"
-                )
-            });
+            return Ok(opened(widget, token));
         };
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let key = Decryption::rsa(&text.into()).with_context(|| file.display().to_string())?;
-        Ok(Cow::Owned(key.open(token)?))
+        Ok(key.open(token).map(Cow::Owned).map_err(|_| Rejected::Sealed))
     }
 }
 
@@ -69,8 +65,10 @@ pub fn run(args: &VerifyArgs, context: &mut CliContext<'_>) -> anyhow::Result<Ex
         None => read_stdin()?,
     };
     let now = context.clock.now();
-    let token = args.opened(widget, token.trim())?;
-    let examined = examine(&token, &expected, now);
+    let examined = match args.opened(widget, token.trim())? {
+        Ok(token) => examine(&token, &expected, now),
+        Err(sealed) => Examined { faults: vec![sealed], ..Examined::default() },
+    };
     let faults: Vec<String> =
         examined.faults.iter().map(|fault| explained(*fault, &examined, &expected, now)).collect();
     if args.json {
@@ -168,6 +166,7 @@ fn explained(fault: Rejected, examined: &Examined, expected: &Expectation<'_>, n
             let (typ, cty) = (expected.typ.unwrap_or("JWT or none"), expected.cty.unwrap_or("none"));
             format!("{fault}: typ is {}, expected is {typ}; cty is {}, expected is {cty}", found("typ"), found("cty"))
         }
+        Rejected::Sealed => format!("{fault} (--decryption-key opens what is for an RSA key)"),
         Rejected::Expired | Rejected::Early => {
             format!("{fault}: nbf {}, iat {}, exp {}, and it is {}", claim("nbf"), claim("iat"), claim("exp"), now.0)
         }

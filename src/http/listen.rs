@@ -24,7 +24,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::HeaderValue;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -245,6 +245,7 @@ async fn connection<F, A>(
         let number = in_service.begin();
         let (head, body) = request.into_parts();
         let unread = Unread::of(body);
+        let waits_to_be_asked = head.headers.contains_key(EXPECT);
         let mut request = Request::from_parts(head, unread.clone().map_or_else(Body::empty, Body::new));
         request.extensions_mut().insert(peer);
         let answered = answer(match in_service.fault_of(number) {
@@ -255,6 +256,8 @@ async fn connection<F, A>(
         async move {
             let mut response = answered.await;
             let body_is_over = match unread {
+                // Whoever waits to be asked for a body (RFC 9110 section 10.1.1) is not asked for one that nobody wants.
+                Some(_) if waits_to_be_asked => false,
                 Some(body) => body.reaches_its_end().await,
                 None => true,
             };

@@ -251,6 +251,10 @@ async fn a_connection_that_ends_with_its_answer_says_so_in_it() {
         assert_eq!(said.text.matches("HTTP/1.1 ").count(), 1, "{}", said.text);
         assert!(said.text.contains("connection: close"), "{method}: {}", said.text);
     }
+    let waits = open.replace("Content-Length: 100", "Content-Length: 2\r\nExpect: 100-continue");
+    let said = wire.ask(&waits).await;
+    assert!(said.text.starts_with("HTTP/1.1 200"), "nobody is asked for a body in vain: {}", said.text);
+    assert!(said.text.contains("connection: close"), "{}", said.text);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 // jose opens our encrypted tokens, and we open jose's.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,7 +16,7 @@ const pair = createPrivateKey(read(`${SEALED}.rsa`));
 const shared = Buffer.from(read(`${SEALED}.key`), 'base64url');
 
 const verify = (widget, token, ...more) =>
-  JSON.parse(execFileSync(BIN, ['verify', '--env-file', ENV_FILE, '--widget', widget, '--json', ...more, token], { encoding: 'utf8' }));
+  JSON.parse(spawnSync(BIN, ['verify', '--env-file', ENV_FILE, '--widget', widget, '--json', ...more, token], { encoding: 'utf8' }).stdout);
 
 for (const [widget, file, alg, token, decrypting, encrypting, more] of [
   ['sealed', 'key', 'dir', direct, shared, shared, []],
@@ -35,6 +35,10 @@ for (const [widget, file, alg, token, decrypting, encrypting, more] of [
     await assert.rejects(compactDecrypt(token, alg === 'dir' ? Buffer.alloc(32, 9) : Buffer.alloc(32)));
   });
   await check(`countersign verify, ${alg}: its own token holds`, () => assert.equal(verify(widget, token, ...more).holds, true));
+  await check(`countersign verify, ${alg}: what is changed on the way cannot be opened`, () => {
+    const changed = token.replace(/(.)(.{9})$/, (_, one, rest) => (one === 'A' ? 'B' : 'A') + rest);
+    assert.deepEqual(verify(widget, changed, ...more).reasons, ['encryption']);
+  });
   await check(`countersign verify, ${alg}: one that jose encrypted holds`, async () => {
     const encrypt = new CompactEncrypt(plaintext).setProtectedHeader({ alg, enc: 'A256GCM', cty: 'JWT' });
     assert.equal(verify(widget, await encrypt.encrypt(encrypting), ...more).claims.sub, 'patient-4711');
