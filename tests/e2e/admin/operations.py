@@ -55,7 +55,9 @@ def what_watches_it_names_what_it_has():
         service.ask(GOOD)
         service.ask(request(FETCH))
         text = service.admin_text("/metrics").partition("\r\n\r\n")[2]
-    there = set(re.findall(r"^# TYPE (\w+)", text, re.M)) | {"countersign_tokens_refused_total", "countersign_logins_total"}
+    # Seen by others: refusals and logins once there are some, and where there is TLS (tests/e2e/tls), when its certificates end.
+    elsewhere = {"tokens_refused_total", "logins_total", "certificate_not_after_timestamp_seconds"}
+    there = set(re.findall(r"^# TYPE (\w+)", text, re.M)) | {f"countersign_{name}" for name in elsewhere}
     rules = (OBSERVABILITY / "alerts.yml").read_text(encoding="utf-8")
     panels = json.loads((OBSERVABILITY / "dashboard.json").read_text(encoding="utf-8"))["panels"]
     queries = "\n".join([rules] + [target["expr"] for panel in panels for target in panel["targets"]])
