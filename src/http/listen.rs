@@ -245,7 +245,7 @@ async fn connection<F, A>(
         let number = in_service.begin();
         let (head, body) = request.into_parts();
         let unread = Unread::of(body);
-        let waits_to_be_asked = head.headers.contains_key(EXPECT);
+        let waits_to_be_asked = unread.is_some() && head.headers.contains_key(EXPECT);
         let mut request = Request::from_parts(head, unread.clone().map_or_else(Body::empty, Body::new));
         request.extensions_mut().insert(peer);
         let answered = answer(match in_service.fault_of(number) {

@@ -88,7 +88,7 @@ impl Introspection {
         token: &str,
     ) -> Result<Result<ActiveToken<'a>, InactiveToken<'a>>, Down> {
         let now = self.clock.now();
-        let (widget, claims) = match recognised(widgets, widget, token, now) {
+        let Recognised { widget, signed, claims } = match recognised(widgets, widget, token, now) {
             Ok(found) => found,
             Err(inactive) => return Ok(Err(inactive)),
         };
@@ -96,7 +96,6 @@ impl Introspection {
         if self.revocations.include(widget, &claims).await? {
             return inactive(Inactive::Revoked);
         }
-        let signed = opened(widget, token).unwrap_or(Cow::Borrowed(token));
         if self.one_time && !self.store.first(&used(widget, &signed, &claims), until(&claims)).await? {
             return inactive(Inactive::Used);
         }
@@ -104,19 +103,26 @@ impl Introspection {
     }
 }
 
-/// The widget whose token this is, and what it says. Where none of them has signed it, the first one's reason is as good as any.
-fn recognised<'a>(
+/// A token that holds: whose it is, what was signed, and what that says.
+struct Recognised<'a, 't> {
+    widget: &'a Widget,
+    signed: Cow<'t, str>,
+    claims: Map<String, Value>,
+}
+
+/// The widget whose token this is, the signed token out of its encryption, and what it says. Where none of them has signed it, the first one's reason is as good as any.
+fn recognised<'a, 't>(
     widgets: &'a Widgets,
     asked: Option<&'a Widget>,
-    token: &str,
+    token: &'t str,
     now: UnixTime,
-) -> Result<(&'a Widget, Map<String, Value>), InactiveToken<'a>> {
+) -> Result<Recognised<'a, 't>, InactiveToken<'a>> {
     let candidates: Vec<&Widget> = asked.map_or_else(|| widgets.iter().collect(), |widget| vec![widget]);
     let mut nearest: Option<InactiveToken<'a>> = None;
     for widget in candidates {
         let Some(expected) = expectation(widget, now) else { continue };
-        match opened(widget, token).and_then(|token| verify(&token, &expected, now)) {
-            Ok(claims) => return Ok((widget, claims)),
+        match opened(widget, token).and_then(|signed| verify(&signed, &expected, now).map(|claims| (signed, claims))) {
+            Ok((signed, claims)) => return Ok(Recognised { widget, signed, claims }),
             Err(fault) if fault.is_of_signed() => {
                 nearest = Some(InactiveToken { widget: Some(widget), why: fault.into() });
             }
