@@ -51,7 +51,7 @@ impl Env {
     }
 
     /// The secret, unless it is no secret or another setting's. The settings of one rotation may be equal: while it goes on
-    /// there is a moment in which the next one is in its place already.
+    /// there is a moment in which the next one is in its place already. A public key is nobody's secret, and may be several settings'.
     fn own_secret(&mut self, var: &Var, name: String, value: SecretString) -> Option<SecretString> {
         if secret::is_placeholder(value.expose_secret()) {
             self.mistake(&name, "is a placeholder, not a secret. `countersign keygen` makes a strong one");
@@ -64,7 +64,9 @@ impl Env {
             self.mistake(&name, &format!("has the same value as {twin}; every secret must be its own"));
             return None;
         }
-        self.secrets_seen.push(Seen { name, rotation, value: value.clone() });
+        if !value.expose_secret().contains("PUBLIC KEY-----") {
+            self.secrets_seen.push(Seen { name, rotation, value: value.clone() });
+        }
         Some(value)
     }
 

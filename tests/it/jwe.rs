@@ -14,7 +14,7 @@ use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
 
 use crate::introspection::{FULL, house, introspect, token};
-use crate::kit::{BEHIND_PROXY, START, mistakes, settings};
+use crate::kit::{BEHIND_PROXY, START, mistakes, read, settings};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -106,6 +106,31 @@ fn what_cannot_be_a_key_is_named_at_the_start() {
         assert!(said.contains("WIDGET_ENCRYPTION_KEY") && said.contains(says), "{says}: {said}");
     }
     assert!(matches!(Encryption::rsa("nothing"), Err(NotAKey::Rsa)));
+}
+
+#[test]
+fn one_reader_may_have_several_widgets_by_its_public_key_and_a_shared_key_is_one_widgets_own() {
+    let two = |key: &str| {
+        let mut vars = settings(&BEHIND_PROXY, &[("WIDGETS", "a,b")]);
+        vars.retain(|(name, _)| name == "WIDGETS" || !name.starts_with("WIDGET_"));
+        for name in ["A", "B"] {
+            let secret = format!("the secret of widget {name}, longer than 32 bytes");
+            for (setting, value) in [
+                ("PRESET", "userinfo"),
+                ("ALGORITHM", "HS256"),
+                ("AUDIENCE", "chat"),
+                ("ISSUER", "clinic"),
+                ("SECRET", &secret),
+                ("ENCRYPTION_KEY", key),
+            ] {
+                vars.push((format!("WIDGET_{name}_{setting}"), value.to_owned()));
+            }
+        }
+        vars
+    };
+    read(&two(&PAIR.1)).unwrap();
+    let said = mistakes(&two(KEY));
+    assert!(said.contains("WIDGET_B_ENCRYPTION_KEY") && said.contains("every secret must be its own"), "{said}");
 }
 
 #[test]
