@@ -99,7 +99,7 @@ impl Tls {
     pub fn ending(&self, now: UnixTime) -> impl Iterator<Item = (&'static str, String)> {
         self.ends.iter().filter(move |(_, end)| *end < now.plus(SOON)).map(move |(setting, end)| {
             let (ends, then) = if *end <= now {
-                ("ended", "whoever checks it does not connect any more; put its successor into the file")
+                ("ended", "connections fail where it is checked; put its successor into the file")
             } else {
                 ("ends", "put its successor into the file before")
             };
